@@ -1,0 +1,1 @@
+"""Data in, checked and described: tables of an organisation become cohorts of subjects with known modalities."""
