@@ -17,7 +17,7 @@ NUM_LATENT = 6
 FEATURES = {"labs": 6, "ecg": 4, "imaging": 8, "wearable": 5}
 SITES = {"north": "rich", "east": "sparse", "south": "sparse", "west": "held_out"}
 # Share of sparse and held-out subjects who have a modality, before age and sex move it.
-AVAILABILITY = {"labs": 0.85, "ecg": 0.7, "imaging": 0.35, "wearable": 0.3}
+AVAILABILITY = {"labs": 0.85, "ecg": 0.7, "imaging": 0.45, "wearable": 0.4}
 LAB_GAPS = 0.05  # share of single lab values that are missing inside a present panel
 
 
@@ -47,7 +47,7 @@ def make_world(seed: int) -> World:
         loadings[name] = weights
     return World(
         loadings=loadings,
-        noise={"age": 1.0, "labs": 0.8, "ecg": 0.7, "imaging": 0.8, "wearable": 0.9},
+        noise={"age": 1.0, "labs": 0.6, "ecg": 0.5, "imaging": 0.6, "wearable": 0.6},
         slope=np.array([1.6, -1.4, 1.5, 1.2, 1.0, -0.9]),
         male=0.4,
         intercept=-1.2,

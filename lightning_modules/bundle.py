@@ -1,0 +1,142 @@
+"""The bundle: weights, options, spec, preprocessing and provenance in one folder that is verified whenever it is read."""
+
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+
+from cohorts.errors import InputError
+from cohorts.files import canonical_json, digest_of_file, digest_of_text, read_json, whole_folder, write_whole
+from cohorts.preprocessing import Preprocessing
+from cohorts.spec import CohortSpec, parse_spec
+from lightning_modules.config import NetworkOptions
+from lightning_modules.network import FusionNetwork
+
+WEIGHTS, CONTENT, MANIFEST = "weights.safetensors", "bundle.json", "manifest.json"
+PACKAGES = ("rich2sparse", "torch", "pytorch-lightning", "scikit-learn", "fairlearn", "numpy", "pandas")
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A trained model with all that is needed to use and to judge it.
+
+    Attributes:
+        network: In evaluation mode.
+        options: What it was built from.
+        preprocessing: Fitted on its training subjects.
+        spec: Cohort spec that it was trained under.
+        provenance: Stage, seeds, options, fingerprints of cohort and split, digest of the pretrained bundle, versions.
+        digest: SHA-256 of the manifest, "" before it is saved.
+    """
+
+    network: FusionNetwork
+    options: NetworkOptions
+    preprocessing: Preprocessing
+    spec: CohortSpec
+    provenance: Mapping[str, Any]
+    digest: str = ""
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that make a result."""
+    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+
+
+def save_bundle(bundle: Bundle, folder: Path) -> Bundle:
+    """Write a bundle, whole or not at all.
+
+    Returns:
+        The bundle with its digest.
+
+    Raises:
+        InputError: Something is at the place already.
+    """
+    content = {
+        "options": asdict(bundle.options),
+        "preprocessing": bundle.preprocessing.state(),
+        "provenance": dict(bundle.provenance),
+        "spec": bundle.spec.model_dump(mode="json"),
+    }
+    with whole_folder(folder) as beside:
+        (beside / WEIGHTS).write_bytes(save_tensors(bundle.network.state_dict()))
+        # Not with sorted keys: the order of the modalities is the order of the columns of presence.
+        write_whole(beside / CONTENT, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False))
+        manifest = canonical_json({name: digest_of_file(beside / name) for name in (WEIGHTS, CONTENT)})
+        write_whole(beside / MANIFEST, manifest)
+    return replace(bundle, digest=digest_of_text(manifest))
+
+
+def verify_bundle(folder: Path) -> str:
+    """Compare every file with the manifest.
+
+    Returns:
+        The bundle's digest.
+
+    Raises:
+        InputError: A file is missing, changed or not in the manifest; each is named.
+    """
+    manifest = read_json(folder / MANIFEST, "the manifest of a bundle")
+    problems = []
+    for name in (WEIGHTS, CONTENT):
+        if not (folder / name).is_file():
+            problems.append(f"bundle {folder}: {name} is missing; take the bundle from where it was made")
+        elif digest_of_file(folder / name) != manifest.get(name):
+            problems.append(f"bundle {folder}: {name} is not what its manifest says, so it was changed; make it again")
+    if problems:
+        raise InputError(problems)
+    return digest_of_text((folder / MANIFEST).read_text(encoding="utf-8"))
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """Read and verify a bundle.
+
+    Raises:
+        InputError: It is missing, changed or of another kind.
+    """
+    if not folder.is_dir():
+        raise InputError(f"bundle {folder}: no such folder; give one that pretrain or finetune made")
+    digest = verify_bundle(folder)
+    content = read_json(folder / CONTENT, "the content of a bundle")
+    options = NetworkOptions(**content["options"])
+    spec = parse_spec(content["spec"], f"bundle {folder}")
+    preprocessing = Preprocessing.from_state(content["preprocessing"])
+    network = FusionNetwork(preprocessing.widths, options)
+    network.load_state_dict(load_tensors((folder / WEIGHTS).read_bytes()))
+    return Bundle(network.eval(), options, preprocessing, spec, content["provenance"], digest)
+
+
+def check_same_inputs(bundle: Bundle, spec: CohortSpec) -> None:
+    """Refuse a cohort whose modalities or label are not those that the bundle was trained on.
+
+    Raises:
+        InputError: With each difference.
+    """
+    ours, theirs = bundle.spec.inputs, spec.inputs
+    problems = []
+    for name in [*ours["modalities"], *[m for m in theirs["modalities"] if m not in ours["modalities"]]]:
+        a, b = ours["modalities"].get(name), theirs["modalities"].get(name)
+        if a != b:
+            problems.append(f"modality {name}: the bundle has {a or 'none'}, the spec {spec.name} has {b or 'none'}")
+    if ours["label"] != theirs["label"]:
+        problems.append(f"label: the bundle has `{ours['label']}`, the spec {spec.name} has `{theirs['label']}`")
+    if problems:
+        raise InputError(
+            [*problems, f"bundle: was made for the spec {bundle.spec.name}; use that one, or train for {spec.name}"]
+        )
+
+
+def fresh_network(
+    preprocessing: Preprocessing, options: NetworkOptions, *, seed: int, prevalence: float
+) -> FusionNetwork:
+    """A network with seeded weights, whose prior is the log odds of a prevalence (0 to 1, exclusive)."""
+    torch.manual_seed(seed)
+    network = FusionNetwork(preprocessing.widths, options)
+    torch.nn.init.constant_(network.prior, torch.logit(torch.tensor(prevalence)).item())
+    return network

@@ -1,0 +1,82 @@
+"""What both training regimes share: loss, metrics, optimiser and one step.
+
+Shapes: B batch, M modalities.
+"""
+
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+from torchmetrics.functional.classification import binary_auroc
+
+from cohorts.datamodule import Batch
+from cohorts.missingness import count_patterns, pattern_names
+from lightning_modules.config import TrainingOptions
+from lightning_modules.masking import ModalityMasking
+from lightning_modules.network import FusionNetwork
+
+SMALLEST_SHOWN = 11  # a pattern with fewer tuning subjects gets no curve of its own
+MOST_CURVES = 6
+
+
+class FusionModule(pl.LightningModule):
+    """Trains a FusionNetwork on batches of a CohortDataModule, hiding modalities as the masking says.
+
+    A step is a function of weights, batch, seed and step number alone, so a run that was killed and resumed at a
+    checkpoint ends with the same weights as one that was not.
+    """
+
+    def __init__(self, network: FusionNetwork, masking: ModalityMasking, options: TrainingOptions) -> None:
+        super().__init__()
+        self.network, self.masking, self.options = network, masking, options
+        self._tuning: list[tuple[Tensor, Tensor, Tensor]] = []
+
+    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
+        """Weighted log loss under masked presence."""
+        place = [self.options.seed, self.global_step, self.global_rank]
+        torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1)[0]))
+        logits_B = self.network(batch["features"], self.masking(batch["presence"]))
+        losses_B = binary_cross_entropy_with_logits(logits_B, batch["label"], reduction="none")
+        loss = (losses_B * batch["weight"]).sum() / batch["weight"].sum()
+        self.log("train/log_loss", loss, on_step=False, on_epoch=True, batch_size=len(losses_B))
+        return loss
+
+    def tuning_presence(self, presence_BM: Tensor) -> Tensor:
+        """What the tuning subjects show; as they are, unless a regime says otherwise."""
+        return presence_BM
+
+    def validation_step(self, batch: Batch, batch_index: int) -> None:
+        """Collect logits; metrics are computed over all tuning subjects at once."""
+        presence_BM = self.tuning_presence(batch["presence"])
+        self._tuning.append((self.network(batch["features"], presence_BM), batch["label"], presence_BM))
+
+    def on_validation_epoch_end(self) -> None:
+        """Log loss and AUROC, overall and log loss by frequent pattern."""
+        logits, label, presence = (torch.cat(parts) for parts in zip(*self._tuning, strict=True))
+        self._tuning.clear()
+        losses = binary_cross_entropy_with_logits(logits, label, reduction="none")
+        self.log("tuning/log_loss", losses.mean(), sync_dist=True)
+        self.log("tuning/auroc", binary_auroc(torch.sigmoid(logits), label.int()), sync_dist=True)
+        patterns, counts = count_patterns(presence.cpu().numpy())
+        for pattern in patterns[counts >= SMALLEST_SHOWN][:MOST_CURVES]:
+            rows = (presence == torch.as_tensor(pattern, device=presence.device)).all(1)
+            name = pattern_names(pattern[None], self.network.modalities)[0]
+            self.log(f"tuning_log_loss_by_pattern/{name}", losses[rows].mean(), sync_dist=True)
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Parameters with their highest learning rates."""
+        return [{"params": list(self.network.parameters()), "lr": self.options.learning_rate}]
+
+    def configure_optimizers(self) -> Any:
+        """AdamW under a one-cycle schedule."""
+        groups = self.parameter_groups()
+        optimizer = torch.optim.AdamW(groups, weight_decay=self.options.weight_decay)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer,
+            max_lr=[group["lr"] for group in groups],
+            total_steps=max(2, int(self.trainer.estimated_stepping_batches)),
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -1,0 +1,73 @@
+"""The network: encoders, fusion, and an additive path beside it; a plain nn.Module.
+
+Shapes: B batch, M modalities, F inputs of one modality, D token width.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from lightning_modules.config import NetworkOptions
+from lightning_modules.encoders import TabularEncoder
+from lightning_modules.fusion import AttentionFusion, LateFusion
+
+
+class FusionNetwork(nn.Module):
+    """One logit a subject, from whichever modalities it has.
+
+    The logit is a prior, plus (under attention) a linear contribution of each present modality, plus the fusion's own
+    logit. A subject without any modality gets what prior and class token give: a finite, constant answer.
+
+    Args:
+        widths: Modality to its number of inputs, in the order of the columns of presence.
+        options: What to build.
+    """
+
+    def __init__(self, widths: Mapping[str, int], options: NetworkOptions) -> None:
+        super().__init__()
+        self.modalities = list(widths)
+        self.encoders = nn.ModuleDict(
+            {name: TabularEncoder(size, options.width, options.dropout) for name, size in widths.items()}
+        )
+        self.fusion: nn.Module
+        self.additive = nn.ModuleDict()
+        if options.fusion == "attention":
+            self.fusion = AttentionFusion(
+                len(widths), options.width, options.num_heads, options.num_blocks, options.dropout
+            )
+            self.additive = nn.ModuleDict({name: nn.Linear(size, 1) for name, size in widths.items()})
+            for layer in self.additive.values():
+                nn.init.zeros_(layer.weight)
+                nn.init.zeros_(layer.bias)
+        else:
+            self.fusion = LateFusion(len(widths), options.width)
+        self.prior = nn.Parameter(torch.zeros(()))
+
+    def forward(self, features: Mapping[str, Tensor], presence_BM: Tensor) -> Tensor:
+        """Logits (B,).
+
+        Args:
+            features: Modality to inputs, float (B, F); whatever stands in a row of an absent modality is not read.
+            presence_BM: bool (B, M), True = measured.
+        """
+        # where, not a product: a NaN times 0 is a NaN.
+        clean = {
+            name: torch.where(presence_BM[:, m, None], features[name], 0.0) for m, name in enumerate(self.modalities)
+        }
+        tokens_BMD = torch.stack([self.encoders[name](clean[name]) for name in self.modalities], dim=1)
+        logits_B = self.prior + self.fusion(tokens_BMD, presence_BM)
+        if self.additive:
+            linear_BM = torch.cat([self.additive[name](clean[name]) for name in self.modalities], dim=1)
+            logits_B = logits_B + (linear_BM * presence_BM).sum(1)
+        return logits_B
+
+    def parts(self) -> dict[str, list[nn.Parameter]]:
+        """Parameters of the encoders, of the fusion, and of the heads (whatever makes a logit)."""
+        heads = {name for name, _ in self.named_parameters() if name.startswith(("additive.", "prior", "fusion.head."))}
+        if isinstance(self.fusion, LateFusion):
+            heads |= {name for name, _ in self.named_parameters() if name.startswith("fusion.")}
+        found: dict[str, list[nn.Parameter]] = {"encoders": [], "fusion": [], "heads": []}
+        for name, parameter in self.named_parameters():
+            found["heads" if name in heads else name.split(".")[0]].append(parameter)
+        return found

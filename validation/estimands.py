@@ -1,0 +1,170 @@
+"""What a check estimates: a value, an interval at any level, and how many subjects a decision would need."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from math import ceil, isnan
+from typing import Self
+
+import numpy as np
+
+from validation.statistics import delong, logit_interval, newcombe, normal_interval, wilson
+
+
+class Estimand(ABC):
+    """An estimate that knows its own uncertainty. Larger is better."""
+
+    unit: str
+    """What `support` counts."""
+
+    @property
+    @abstractmethod
+    def value(self) -> float:
+        """Point estimate; NaN where it is undefined."""
+
+    @property
+    @abstractmethod
+    def support(self) -> float:
+        """How many subjects of `unit` it rests on."""
+
+    @abstractmethod
+    def interval(self, alpha: float) -> tuple[float, float]:
+        """Lower and upper one-sided 1 - alpha bound; NaN where undefined."""
+
+    @abstractmethod
+    def scaled(self, factor: float) -> Self:
+        """The same estimate on `factor` times as many subjects."""
+
+    def p_value_below(self, threshold: float) -> float:
+        """Smallest one-sided alpha at which the upper bound falls under the threshold; at most 0.5, 1.0 where undefined."""
+        if isnan(self.interval(0.4)[1]) or self.value >= threshold:
+            return 1.0
+        low, high = 1e-9, 0.5
+        for _ in range(50):
+            middle = (low + high) / 2
+            low, high = (low, middle) if self.interval(middle)[1] < threshold else (middle, high)
+        return high
+
+    def needed(self, threshold: float, alpha: float) -> int | None:
+        """How many subjects of `unit` would put the lower bound at the threshold, if the estimate stayed as it is.
+
+        None where no number would (the estimate is not above the threshold), or where there is no estimate.
+        """
+        if isnan(self.value) or self.value <= threshold or isnan(self.interval(alpha)[0]):
+            return None
+        low, high = 1e-3, 1.0
+        while self.scaled(high).interval(alpha)[0] < threshold:
+            low, high = high, high * 2
+            if high > 1e7:
+                return None
+        for _ in range(60):
+            middle = (low + high) / 2
+            low, high = (middle, high) if self.scaled(middle).interval(alpha)[0] < threshold else (low, middle)
+        return ceil(round(self.support * high, 6))
+
+
+@dataclass(frozen=True)
+class Rate(Estimand):
+    """Share of successes; Wilson's interval."""
+
+    successes: float
+    total: float
+    unit: str = "subjects"
+
+    @property
+    def value(self) -> float:
+        return self.successes / self.total if self.total else float("nan")
+
+    @property
+    def support(self) -> float:
+        return self.total
+
+    def interval(self, alpha: float) -> tuple[float, float]:
+        return wilson(self.successes, self.total, alpha)
+
+    def scaled(self, factor: float) -> "Rate":
+        return replace(self, successes=self.successes * factor, total=self.total * factor)
+
+
+@dataclass(frozen=True)
+class RateGap(Estimand):
+    """Rate of a group minus the rate of its complement; Newcombe's interval."""
+
+    group: Rate
+    complement: Rate
+
+    @property
+    def unit(self) -> str:  # type: ignore[override]
+        return self.group.unit
+
+    @property
+    def value(self) -> float:
+        return self.group.value - self.complement.value
+
+    @property
+    def support(self) -> float:
+        return self.group.total
+
+    def interval(self, alpha: float) -> tuple[float, float]:
+        a, b = self.group, self.complement
+        return newcombe(a.successes, a.total, b.successes, b.total, alpha)
+
+    def scaled(self, factor: float) -> "RateGap":
+        return RateGap(self.group.scaled(factor), self.complement.scaled(factor))
+
+
+@dataclass(frozen=True)
+class Auroc(Estimand):
+    """Area under the ROC curve; DeLong's variance on the logit scale."""
+
+    value_: float
+    variance: float
+    subjects: float
+    unit: str = "subjects"
+
+    @classmethod
+    def of(cls, label: np.ndarray, score: np.ndarray) -> "Auroc":
+        """From labels (N,) and scores (N,)."""
+        values, covariance = delong(label, score[None])
+        return cls(float(values[0]), float(covariance[0, 0]), len(label))
+
+    @property
+    def value(self) -> float:
+        return self.value_
+
+    @property
+    def support(self) -> float:
+        return self.subjects
+
+    def interval(self, alpha: float) -> tuple[float, float]:
+        return logit_interval(self.value_, self.variance, alpha)
+
+    def scaled(self, factor: float) -> "Auroc":
+        return replace(self, variance=self.variance / factor, subjects=self.subjects * factor)
+
+
+@dataclass(frozen=True)
+class AurocGain(Auroc):
+    """AUROC of a model minus that of a control on the same subjects; paired DeLong."""
+
+    @classmethod
+    def between(cls, label: np.ndarray, score: np.ndarray, control: np.ndarray) -> "AurocGain":
+        """From labels (N,) and two scores (N,)."""
+        values, covariance = delong(label, np.stack([score, control]))
+        variance = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
+        return cls(float(values[0] - values[1]), float(max(variance, 0.0)), len(label))
+
+    def interval(self, alpha: float) -> tuple[float, float]:
+        return normal_interval(self.value_, self.variance, alpha)
+
+
+@dataclass(frozen=True)
+class Mean(Auroc):
+    """Mean of a value of every subject, such as a squared error; normal interval."""
+
+    @classmethod
+    def over(cls, values: np.ndarray) -> "Mean":
+        """From one value a subject, (N,), N at least 2."""
+        return cls(float(values.mean()), float(values.var(ddof=1) / len(values)), len(values))
+
+    def interval(self, alpha: float) -> tuple[float, float]:
+        return normal_interval(self.value_, self.variance, alpha)
