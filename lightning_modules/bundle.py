@@ -73,6 +73,11 @@ def save_bundle(bundle: Bundle, folder: Path) -> Bundle:
     return replace(bundle, digest=digest_of_text(manifest))
 
 
+def find_bundle(folder: Path) -> Path:
+    """A bundle's own folder, from that or from the folder of the stage that made it."""
+    return folder / "bundle" if (folder / "bundle").is_dir() else folder
+
+
 def verify_bundle(folder: Path) -> str:
     """Compare every file with the manifest.
 

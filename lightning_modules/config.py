@@ -102,15 +102,15 @@ class TransferOptions:
     """Learning rate of the fusion, likewise; the heads always learn at the full rate."""
     freeze: Literal["nothing", "encoders", "encoders_and_fusion"] = "nothing"
     """Which pretrained layers stay as they are."""
-    replay_weight: float = 0.5
-    """Weight of a rich subject's loss beside a sparse one's; 0 leaves the rich cohort out of fine-tuning."""
+    replay_weight: float | None = None
+    """Weight of a rich subject's loss beside a sparse one's, 0 for none; by default 0.5 with --pretrained, else 0."""
 
     def problems(self) -> list[str]:
         """What is wrong with these values, in sentences."""
         return [
             f"transfer.{name}: must be at least 0 (value: {getattr(self, name)})"
             for name in ("encoder_rate", "fusion_rate", "replay_weight")
-            if getattr(self, name) < 0
+            if (getattr(self, name) or 0) < 0
         ]
 
 

@@ -114,57 +114,75 @@ class RateGap(Estimand):
 
 @dataclass(frozen=True)
 class Auroc(Estimand):
-    """Area under the ROC curve; DeLong's variance on the logit scale."""
+    """Area under the ROC curve; DeLong's variance on the logit scale.
 
-    value_: float
+    At exactly 0 or 1 the variance is 0 and the logit infinite; there the interval is Wilson's for as many subjects as the
+    rarer class has.
+    """
+
+    area: float
     variance: float
-    subjects: float
+    num_positives: float
+    num_negatives: float
     unit: str = "subjects"
 
     @classmethod
     def of(cls, label: np.ndarray, score: np.ndarray) -> "Auroc":
         """From labels (N,) and scores (N,)."""
         values, covariance = delong(label, score[None])
-        return cls(float(values[0]), float(covariance[0, 0]), len(label))
+        positives = int((label == 1).sum())
+        return cls(float(values[0]), float(covariance[0, 0]), positives, len(label) - positives)
 
     @property
     def value(self) -> float:
-        return self.value_
+        return self.area
+
+    @property
+    def support(self) -> float:
+        return self.num_positives + self.num_negatives
+
+    def interval(self, alpha: float) -> tuple[float, float]:
+        if self.area in (0.0, 1.0):
+            rarer = min(self.num_positives, self.num_negatives)
+            return wilson(self.area * rarer, rarer, alpha)
+        return logit_interval(self.area, self.variance, alpha)
+
+    def scaled(self, factor: float) -> "Auroc":
+        positives, negatives = self.num_positives * factor, self.num_negatives * factor
+        return Auroc(self.area, self.variance / factor, positives, negatives, self.unit)
+
+
+@dataclass(frozen=True)
+class Mean(Estimand):
+    """An estimate with a variance and a normal distribution."""
+
+    mean: float
+    variance: float
+    subjects: float
+    unit: str = "subjects"
+
+    @classmethod
+    def over(cls, values: np.ndarray) -> "Mean":
+        """Mean of one value a subject, such as a squared error, (N,), N at least 2."""
+        return cls(float(values.mean()), float(values.var(ddof=1) / len(values)), len(values))
+
+    @classmethod
+    def auroc_gain(cls, label: np.ndarray, score: np.ndarray, control: np.ndarray) -> "Mean":
+        """AUROC of a score minus that of a control on the same subjects; paired DeLong. All arguments (N,)."""
+        values, covariance = delong(label, np.stack([score, control]))
+        variance = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
+        return cls(float(values[0] - values[1]), float(np.maximum(variance, 0.0)), len(label))
+
+    @property
+    def value(self) -> float:
+        return self.mean
 
     @property
     def support(self) -> float:
         return self.subjects
 
     def interval(self, alpha: float) -> tuple[float, float]:
-        return logit_interval(self.value_, self.variance, alpha)
+        return normal_interval(self.mean, self.variance, alpha)
 
-    def scaled(self, factor: float) -> "Auroc":
+    def scaled(self, factor: float) -> "Mean":
         return replace(self, variance=self.variance / factor, subjects=self.subjects * factor)
-
-
-@dataclass(frozen=True)
-class AurocGain(Auroc):
-    """AUROC of a model minus that of a control on the same subjects; paired DeLong."""
-
-    @classmethod
-    def between(cls, label: np.ndarray, score: np.ndarray, control: np.ndarray) -> "AurocGain":
-        """From labels (N,) and two scores (N,)."""
-        values, covariance = delong(label, np.stack([score, control]))
-        variance = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
-        return cls(float(values[0] - values[1]), float(max(variance, 0.0)), len(label))
-
-    def interval(self, alpha: float) -> tuple[float, float]:
-        return normal_interval(self.value_, self.variance, alpha)
-
-
-@dataclass(frozen=True)
-class Mean(Auroc):
-    """Mean of a value of every subject, such as a squared error; normal interval."""
-
-    @classmethod
-    def over(cls, values: np.ndarray) -> "Mean":
-        """From one value a subject, (N,), N at least 2."""
-        return cls(float(values.mean()), float(values.var(ddof=1) / len(values)), len(values))
-
-    def interval(self, alpha: float) -> tuple[float, float]:
-        return normal_interval(self.value_, self.variance, alpha)

@@ -1,5 +1,7 @@
 """The table of predictions: all that the judge ever sees of a model."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -11,36 +13,43 @@ PARTS = ("tuning", "held_out")
 COLUMNS = ("subject_id", "part", "site", "label", "score", "pattern")
 
 
-def make_predictions(
-    cohort: Cohort, part: str, score: np.ndarray, controls: dict[str, np.ndarray] | None = None
-) -> pd.DataFrame:
-    """One row a subject.
+def describe_people(cohort: Cohort, part: np.ndarray) -> pd.DataFrame:
+    """Who is in which part of a split, without scores.
 
     Args:
-        cohort: Subjects that were scored, all labelled.
-        part: "tuning" or "held_out".
-        score: Predicted risk, 0 to 1, (N,).
-        controls: Name of a control to its scores of the same subjects, (N,).
+        cohort: Labelled subjects.
+        part: Part of each, texts (N,).
 
     Returns:
-        Columns subject_id, part, site, label (0 or 1), score, pattern, a `sensitive.NAME` for each sensitive feature and
-        a `control.NAME` for each control.
+        One row a subject: subject_id, part, site, label (0 or 1), pattern, and a `sensitive.NAME` for each sensitive feature.
     """
     frame = pd.DataFrame(
         {
             "subject_id": cohort.subject_id.astype(str),
-            "part": part,
+            "part": part.astype(str),
             "site": cohort.site.astype(str),
             "label": cohort.label.astype(int),
-            "score": score,
             "pattern": cohort.pattern.astype(str),
         }
     )
     for name in cohort.sensitive.columns:
         frame[SENSITIVE + name] = cohort.sensitive[name].to_numpy()
-    for name, values in (controls or {}).items():
-        frame[CONTROL + name] = values
     return frame
+
+
+def make_predictions(people: pd.DataFrame, score: np.ndarray, controls: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """The table of predictions.
+
+    Args:
+        people: From `describe_people`, all of them in the part "tuning" or "held_out".
+        score: Predicted risk, 0 to 1, (N,).
+        controls: Name of a control to its scores of the same subjects, (N,).
+
+    Returns:
+        The people with the columns score and, for each control, `control.NAME`.
+    """
+    scores = {"score": score, **{CONTROL + name: values for name, values in controls.items()}}
+    return people.assign(**scores).reset_index(drop=True)
 
 
 def check_predictions(frame: pd.DataFrame) -> None:

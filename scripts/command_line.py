@@ -1,0 +1,71 @@
+"""From a typed function to a command: options, --config, --print_config, one clear error, and an exit code."""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonargparse import ArgumentParser, set_parsing_settings
+
+from cohorts.errors import InputError
+
+EXIT_CODES = {"PASS": 0, "FAIL": 3, "INSUFFICIENT": 4, "ERROR": 5}
+BAD_INPUT, INTERRUPTED = 2, 130
+
+set_parsing_settings(docstring_parse_attribute_docstrings=True)
+
+
+def run(function: Callable[..., str | None], argv: Sequence[str] | None = None) -> int:
+    """Parse a function's arguments, call it, and turn what it returns into an exit code.
+
+    Args:
+        function: Typed; its docstring says what the command does, and its Args section is the help of its options.
+        argv: Words after the command; those of the process where it is None.
+
+    Returns:
+        0, or the exit code of the verdict that the function returned; 2 for bad input, whose problems go to standard error.
+    """
+    summary, _, rest = (function.__doc__ or "").partition("Args:")
+    example = rest.partition("Example:")[2]
+    parser = ArgumentParser(prog=f"r2s-{function.__name__}", description=summary.strip())
+    parser.add_argument(
+        "--config", action="config", help="YAML file of options, such as the config.yaml of an earlier run."
+    )
+    parser.add_function_arguments(function, as_group=False)
+    if example:
+        parser.epilog = "example: " + " ".join(example.split())
+    options = parser.parse_args(argv)
+    options.pop("config", None)
+    try:
+        verdict = function(**parser.instantiate_classes(options))
+    except InputError as error:
+        for problem in error.problems:
+            print(f"error: {problem}", file=sys.stderr)  # noqa: T201
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from here", file=sys.stderr)  # noqa: T201
+        return INTERRUPTED
+    return EXIT_CODES[verdict] if verdict else 0
+
+
+def say(text: str) -> None:
+    """A line for the person at the terminal, on standard output."""
+    print(text, flush=True)  # noqa: T201
+
+
+def plain(value: Any) -> Any:
+    """A resolved option as YAML can hold it: dataclasses become maps, paths become texts."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain(asdict(value))
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def config_text(options: dict[str, Any]) -> str:
+    """Resolved options as YAML, which `--config` reads again."""
+    return yaml.safe_dump(plain(options), sort_keys=False, allow_unicode=True)

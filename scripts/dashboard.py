@@ -1,0 +1,56 @@
+"""Runs in Weights & Biases: offline unless asked otherwise, and with nothing of the machine or the code sent along."""
+
+import hashlib
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from scripts.command_line import plain
+
+
+@dataclass(frozen=True)
+class DashboardOptions:
+    """Where a run can be followed."""
+
+    mode: Literal["offline", "online", "disabled"] = "offline"
+    """offline keeps it in OUT/wandb, to be looked at with `wandb leet`; online sends it to your W&B server."""
+    project: str = "rich2sparse"
+    """W&B project."""
+    group: str | None = None
+    """W&B group, which the stages of one workflow share; the cohort's name by default."""
+
+
+def start_run(options: DashboardOptions, folder: Path, stage: str, group: str, config: dict[str, Any]) -> Any:
+    """Start the run of a stage, or take up the one that was started for this folder.
+
+    Returns:
+        A wandb run; with the mode `disabled`, one that records nothing.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import wandb
+
+    identity = hashlib.sha256(f"{folder.resolve()}:{stage}".encode()).hexdigest()[:8]
+    settings = wandb.Settings(
+        disable_git=True,
+        disable_code=True,
+        x_disable_stats=True,
+        x_disable_machine_info=True,
+        x_disable_meta=True,
+        x_save_requirements=False,
+        host="redacted",
+        console="off",
+        silent=True,
+    )
+    return wandb.init(
+        project=options.project,
+        group=options.group or group,
+        job_type=stage,
+        name=stage,
+        id=f"{stage}-{identity}",
+        dir=str(folder),
+        mode=options.mode,
+        config=plain({key: value for key, value in config.items() if key not in ("out", "data")}),
+        settings=settings,
+    )

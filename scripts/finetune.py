@@ -1,0 +1,92 @@
+"""Fine-tune a pretrained network on the sparse cohort, or train the from-scratch control."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from cohorts.errors import raise_if
+from lightning_modules.config import MaskingOptions, NetworkOptions, TrainingOptions, TransferOptions, check_options
+from scripts.command_line import plain, run, say
+from scripts.dashboard import DashboardOptions
+from scripts.stage import open_stage
+
+
+def finetune(
+    cohort: str,
+    out: Path,
+    pretrained: Path | None = None,
+    data: Path | None = None,
+    network: NetworkOptions | None = None,
+    masking: MaskingOptions = MaskingOptions(policy="rate"),
+    training: TrainingOptions = TrainingOptions(),
+    transfer: TransferOptions = TransferOptions(),
+    dashboard: DashboardOptions = DashboardOptions(),
+) -> None:
+    """Fine-tune a pretrained network on the sparse cohort; without --pretrained, train the from-scratch control.
+
+    A run that was stopped goes on when the same command is given again.
+
+    Args:
+        cohort: Path of a cohort spec, or name of a catalog entry (synthetic, heart_disease).
+        out: Folder to make: bundle, split, metrics, resolved config and dashboard run.
+        pretrained: Folder that pretrain made; without it, training starts from random weights.
+        data: Folder that holds the tables of the spec; not needed for synthetic.
+        network: What the network is; only without --pretrained, whose network is kept otherwise.
+        masking: Which modalities a training step hides, beside those that are absent.
+        training: How long and how fast to train.
+        transfer: What is kept of the pretrained network and of the rich cohort.
+        dashboard: Where the run can be followed.
+
+    Example:
+        python scripts/finetune.py --cohort synthetic --pretrained runs/pretrained --out runs/finetuned
+    """
+    options = dict(locals())
+    check_options(network or NetworkOptions(), masking, training, transfer)
+    raise_if(_contradictions(pretrained, network, transfer))
+    from cohorts.datamodule import CohortDataModule
+    from lightning_modules.bundle import versions
+    from lightning_modules.finetune import FinetuneModule
+    from lightning_modules.masking import ModalityMasking
+    from scripts.training_stage import BUNDLE, digests, read_and_split, say_notes, starting_point, train_and_save
+
+    people, split = read_and_split(cohort, data)
+    start = starting_point(people, split, pretrained, network or NetworkOptions(), training.seed)
+    depends_on = digests(people, split, pretrained=start.digest)
+    stage = open_stage(out, BUNDLE, options, depends_on)
+    if stage.done:
+        say(f"finetune: already done, in {out}")
+        return
+    say_notes(people)
+    replay = transfer.replay_weight if transfer.replay_weight is not None else (0.5 if pretrained else 0.0)
+    policy = ModalityMasking(masking, people.presence[split.rows("sparse_train")])
+    module = FinetuneModule(start.network, policy, training, transfer)
+    batches = CohortDataModule(
+        people,
+        split,
+        start.preprocessing,
+        train_weights={"sparse_train": 1.0, "rich_train": replay},
+        tuning_part="sparse_tuning",
+        batch_size=training.batch_size,
+        seed=training.seed,
+    )
+    provenance = {"stage": "finetune", "options": plain(options), "depends_on": depends_on, "versions": versions()}
+    bundle = replace(start, provenance=provenance, digest="")
+    train_and_save(stage, "finetune", module, batches, bundle, split, dashboard=dashboard, options=options)
+
+
+def _contradictions(pretrained: Path | None, network: NetworkOptions | None, transfer: TransferOptions) -> list[str]:
+    problems = []
+    if pretrained and network:
+        problems.append("network: the pretrained network is kept, so give no network options with --pretrained")
+    if not pretrained and transfer.freeze != "nothing":
+        problems.append(f"transfer.freeze: {transfer.freeze} would freeze random weights; give --pretrained")
+    return problems
+
+
+def main() -> None:
+    """Command line."""
+    sys.exit(run(finetune))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""Pretrain a fusion network on the rich cohort, under the patterns of the sparse one."""
+
+import sys
+from pathlib import Path
+
+from lightning_modules.config import MaskingOptions, NetworkOptions, TrainingOptions, check_options
+from scripts.command_line import plain, run, say
+from scripts.dashboard import DashboardOptions
+from scripts.stage import open_stage
+
+
+def pretrain(
+    cohort: str,
+    out: Path,
+    data: Path | None = None,
+    network: NetworkOptions = NetworkOptions(),
+    masking: MaskingOptions = MaskingOptions(),
+    training: TrainingOptions = TrainingOptions(),
+    dashboard: DashboardOptions = DashboardOptions(),
+) -> None:
+    """Pretrain a fusion network on the rich cohort, under modality masking drawn from the sparse one.
+
+    A run that was stopped goes on when the same command is given again.
+
+    Args:
+        cohort: Path of a cohort spec, or name of a catalog entry (synthetic, heart_disease).
+        out: Folder to make: bundle, split, metrics, resolved config and dashboard run.
+        data: Folder that holds the tables of the spec; not needed for synthetic.
+        network: What the network is.
+        masking: Which modalities a training step hides.
+        training: How long and how fast to train.
+        dashboard: Where the run can be followed.
+
+    Example:
+        python scripts/pretrain.py --cohort synthetic --out runs/pretrained --network.width 48
+    """
+    options = dict(locals())
+    check_options(network, masking, training)
+    from cohorts.datamodule import CohortDataModule
+    from cohorts.preprocessing import fit_preprocessing
+    from lightning_modules.bundle import Bundle, fresh_network, versions
+    from lightning_modules.masking import ModalityMasking
+    from lightning_modules.pretrain import PretrainModule
+    from scripts.training_stage import BUNDLE, digests, read_and_split, say_notes, train_and_save
+
+    people, split = read_and_split(cohort, data)
+    depends_on = digests(people, split)
+    stage = open_stage(out, BUNDLE, options, depends_on)
+    if stage.done:
+        say(f"pretrain: already done, in {out}")
+        return
+    say_notes(people)
+    rich, sparse = split.rows("rich_train"), split.rows("sparse_train")
+    preprocessing = fit_preprocessing(people.take(split.rows("rich_train", "sparse_train")))
+    model = fresh_network(preprocessing, network, seed=training.seed, prevalence=float(people.label[rich].mean()))
+    module = PretrainModule(model, ModalityMasking(masking, people.presence[sparse]), training)
+    batches = CohortDataModule(
+        people,
+        split,
+        preprocessing,
+        train_weights={"rich_train": 1.0},
+        tuning_part="rich_tuning",
+        batch_size=training.batch_size,
+        seed=training.seed,
+    )
+    provenance = {"stage": "pretrain", "options": plain(options), "depends_on": depends_on, "versions": versions()}
+    bundle = Bundle(model, network, preprocessing, people.spec, provenance)
+    train_and_save(stage, "pretrain", module, batches, bundle, split, dashboard=dashboard, options=options)
+
+
+def main() -> None:
+    """Command line."""
+    sys.exit(run(pretrain))
+
+
+if __name__ == "__main__":
+    main()

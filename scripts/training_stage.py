@@ -1,0 +1,98 @@
+"""What pretrain and finetune share: read the cohort, train in a stage's folder, save the bundle."""
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cohorts.checks import notes_on
+from cohorts.cohort import Cohort
+from cohorts.errors import InputError
+from cohorts.files import canonical_json, write_whole
+from cohorts.readers import read_cohort
+from cohorts.spec import load_spec
+from cohorts.splits import Split, make_split
+from scripts.command_line import say
+from scripts.dashboard import DashboardOptions, start_run
+from scripts.stage import Stage
+
+if TYPE_CHECKING:
+    from cohorts.datamodule import CohortDataModule
+    from lightning_modules.bundle import Bundle
+    from lightning_modules.config import NetworkOptions
+    from lightning_modules.module import FusionModule
+
+BUNDLE, CHECKPOINTS, METRICS, SPLIT = "bundle", "checkpoints", "metrics.json", "split.parquet"
+
+
+def read_and_split(cohort: str, data: Path | None) -> tuple[Cohort, Split]:
+    """The cohort of a spec with its frozen split; what is doubtful about it is said."""
+    people = read_cohort(load_spec(cohort), data)
+    return people, make_split(people)
+
+
+def say_notes(people: Cohort) -> None:
+    """Tell what a user should know about the tables."""
+    for note in notes_on(people):
+        say(f"note: {note}")
+
+
+def digests(people: Cohort, split: Split, **more: str) -> dict[str, str]:
+    """What a trained model follows from, besides its options."""
+    return {"spec": people.spec.digest, "cohort": people.fingerprint, "split": split.fingerprint, **more}
+
+
+def train_and_save(
+    stage: Stage,
+    name: str,
+    module: "FusionModule",
+    batches: "CohortDataModule",
+    bundle: "Bundle",
+    split: Split,
+    *,
+    dashboard: DashboardOptions,
+    options: dict[str, Any],
+) -> None:
+    """Train with a dashboard run, save metrics, split and bundle, and remove the checkpoints."""
+    from pytorch_lightning.loggers import WandbLogger
+
+    from lightning_modules.bundle import save_bundle
+    from lightning_modules.training import describe, fit
+
+    run = start_run(dashboard, stage.folder, name, bundle.spec.name, options)
+    logger = WandbLogger(experiment=run) if dashboard.mode != "disabled" else None
+    try:
+        metrics = fit(module, batches, stage.folder / CHECKPOINTS, title=name, logger=logger)
+        split.frame().to_parquet(stage.folder / SPLIT, index=False)
+        write_whole(stage.folder / METRICS, canonical_json(metrics))
+        saved = save_bundle(bundle, stage.folder / BUNDLE)
+        run.summary.update({"bundle": saved.digest})
+    finally:
+        run.finish()
+    shutil.rmtree(stage.folder / CHECKPOINTS)
+    say(f"{name}: {describe(metrics)} after {metrics['num_epochs']:.0f} epochs; bundle in {stage.folder / BUNDLE}")
+
+
+def starting_point(
+    people: Cohort, split: Split, pretrained: Path | None, network: "NetworkOptions", seed: int
+) -> "Bundle":
+    """The pretrained bundle, or an untrained one with digest "".
+
+    Raises:
+        InputError: The pretrained bundle was made for another spec, or from other training subjects.
+    """
+    from cohorts.preprocessing import fit_preprocessing
+    from lightning_modules.bundle import Bundle, check_same_inputs, find_bundle, fresh_network, load_bundle
+
+    if pretrained is None:
+        preprocessing = fit_preprocessing(people.take(split.rows("rich_train", "sparse_train")))
+        prevalence = float(people.label[split.rows("sparse_train")].mean())
+        model = fresh_network(preprocessing, network, seed=seed, prevalence=prevalence)
+        return Bundle(model, network, preprocessing, people.spec, {})
+    bundle = load_bundle(find_bundle(pretrained))
+    check_same_inputs(bundle, people.spec)
+    if bundle.provenance["depends_on"]["split"] != split.fingerprint:
+        raise InputError(
+            f"pretrained {pretrained}: was trained on another split, so it may have seen those who are tuned on now; "
+            "pretrain again on this cohort"
+        )
+    return bundle

@@ -1,0 +1,156 @@
+"""The decision: everything that was found and what follows from it, as one JSON document with a digest of its own."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cohorts.errors import InputError
+from cohorts.files import canonical_json, digest_of_text, read_json
+from validation.audit import audit
+from validation.gate import Evidence, as_data, evaluate, judge_again, worst
+from validation.holdout import auroc_by, performance
+from validation.modality_audit import availability, performance_by_pattern
+from validation.policy import Policy, parse_policy
+from validation.predictions import SENSITIVE, sensitive_features
+
+SCHEMA = "rich2sparse/decision/1"
+COUNTS = ("num_subjects", "num_positives", "num_negatives", "support")
+PATTERN_SHARE_SHOWN = 0.05
+
+
+def decide(
+    policy: Policy,
+    evidence: Evidence,
+    people: pd.DataFrame,
+    modalities: Sequence[str],
+    record: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Judge, and gather all that a reviewer reads.
+
+    Args:
+        policy: The rules.
+        evidence: What they look at.
+        people: Everybody in a cohort, from `describe_people`.
+        modalities: Names.
+        record: Digests, descriptions and provenance to keep, as plain data.
+
+    Returns:
+        Plain data. No subject identifiers, and no count or figure of fewer than `policy.smallest_group` subjects.
+    """
+    findings = as_data(evaluate(policy, evidence))
+    held_out, least = evidence.held_out, policy.smallest_group
+    shown = {
+        "people": _people(people),
+        "availability": availability(people, modalities, "part", policy.alpha),
+        "performance": performance(held_out, evidence.threshold, policy.alpha),
+        "sites": auroc_by(held_out, held_out["site"], policy.alpha),
+        "patterns": performance_by_pattern(held_out, PATTERN_SHARE_SHOWN, policy.alpha),
+        "groups": audit(held_out, evidence.threshold, policy.alpha, evidence.declared),
+        "availability_by_group": _availability_by_group(held_out, modalities, policy.alpha),
+    }
+    content = {
+        "schema": SCHEMA,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "verdict": worst([finding["verdict"] for finding in findings]),
+        "policy": policy.model_dump(mode="json"),
+        "policy_digest": policy.digest,
+        "findings": findings,
+        "tables": {name: suppressed(table, least) for name, table in shown.items()},
+        "modalities": list(modalities),
+        **record,
+    }
+    return {**content, "digest": digest_of_text(canonical_json(content))}
+
+
+def suppressed(table: pd.DataFrame, least: int) -> list[dict[str, Any]]:
+    """Rows as plain data, without any count from 1 to `least` - 1 and any figure that rests on one.
+
+    A suppressed count is the text "<11" (with that number); a figure is None.
+    """
+    rows = []
+    for row in table.to_dict("records"):
+        small = {name for name in COUNTS if name in row and 0 < row[name] < least}
+        rests_on = (
+            {"num_subjects", "support"} if "support" in row else {"num_subjects", "num_positives", "num_negatives"}
+        )
+        hidden = {"value", "lower", "upper", "share"} if small & rests_on else set()
+        rows.append(
+            {
+                name: f"<{least}" if name in small else None if name in hidden else _plain(value)
+                for name, value in row.items()
+            }
+        )
+    return rows
+
+
+def read_decision(path: Path) -> dict[str, Any]:
+    """Read a decision and check it against itself: its digest, its policy's digest, and its verdict from its numbers.
+
+    Raises:
+        InputError: It is missing, changed, or does not say what its numbers say.
+    """
+    content = read_json(path, "a decision")
+    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+        raise InputError(
+            f"decision {path}: is not a decision of the kind {SCHEMA}; give a decision.json that validate wrote"
+        )
+    body = {key: value for key, value in content.items() if key != "digest"}
+    problems = []
+    if digest_of_text(canonical_json(body)) != content.get("digest"):
+        problems.append(f"decision {path}: was changed after it was written (its digest does not fit); validate again")
+    policy = parse_policy(content.get("policy"), f"decision {path}")
+    if policy.digest != content.get("policy_digest"):
+        problems.append(f"decision {path}: its policy was changed (its digest does not fit); validate again")
+    verdict = judge_again(content.get("findings", []), policy)
+    if verdict != content.get("verdict"):
+        problems.append(
+            f"decision {path}: says {content.get('verdict')}, but its own numbers say {verdict}; validate again"
+        )
+    if problems:
+        raise InputError(problems)
+    return content
+
+
+def reasons(decision: Mapping[str, Any]) -> list[str]:
+    """One sentence a finding that is not PASS, the gravest first."""
+    order = {"ERROR": 0, "FAIL": 1, "INSUFFICIENT": 2}
+    found = [finding for finding in decision["findings"] if finding["verdict"] in order]
+    return [f"{f['verdict']}: {f['sentence']}" for f in sorted(found, key=lambda f: order[f["verdict"]])]
+
+
+def worst_group(decision: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The finding by group whose lower bound is furthest under, or least above, its threshold."""
+    by_group = [
+        finding
+        for finding in decision["findings"]
+        if finding["kind"] in ("floor_by_group", "gap_by_group") and finding["basis"] == "bounds"
+    ]
+    return min(by_group, key=lambda finding: finding["lower"] - finding["threshold"], default=None)
+
+
+def _people(people: pd.DataFrame) -> pd.DataFrame:
+    columns = {"all": pd.Series("all", people.index), "site": people["site"]}
+    columns |= {name: people[SENSITIVE + name] for name in sensitive_features(people)}
+    rows = []
+    for feature, values in columns.items():
+        for (part, group), member in people.groupby([people["part"], values.rename("group")]):
+            positives = int(member["label"].sum())
+            counts = {"num_subjects": len(member), "num_positives": positives, "num_negatives": len(member) - positives}
+            rows.append({"feature": feature, "part": part, "group": group, **counts, "share": positives / len(member)})
+    return pd.DataFrame(rows)
+
+
+def _availability_by_group(held_out: pd.DataFrame, modalities: Sequence[str], alpha: float) -> pd.DataFrame:
+    names = {"site": "site", **{name: SENSITIVE + name for name in sensitive_features(held_out)}}
+    tables = [availability(held_out, modalities, column, alpha).assign(feature=name) for name, column in names.items()]
+    return pd.concat(tables, ignore_index=True)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(value) if isfinite(value) else None
+    return value.item() if hasattr(value, "item") else value

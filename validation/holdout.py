@@ -1,0 +1,71 @@
+"""Held-out cohort: metrics of all its subjects, and of each site, pattern or other part of it."""
+
+import numpy as np
+import pandas as pd
+
+from validation.audit import METRICS, rate
+from validation.estimands import Auroc, Estimand, Mean
+from validation.statistics import wilson
+
+
+def performance(held_out: pd.DataFrame, threshold: float, alpha: float) -> pd.DataFrame:
+    """Metrics with their intervals.
+
+    Args:
+        held_out: Predictions, at least two subjects.
+        threshold: Operating point.
+        alpha: One-sided level of the bounds.
+
+    Returns:
+        One row a metric: metric, value, lower, upper, support, unit. AUROC by DeLong, rates by Wilson, Brier score and its
+        skill's parts by the normal distribution, observed / expected by Wilson's interval of the observed.
+    """
+    label, score = held_out["label"].to_numpy(), held_out["score"].to_numpy()
+    flagged = score >= threshold
+    estimands: dict[str, Estimand] = {"auroc": Auroc.of(label, score)}
+    estimands |= {metric: rate(metric, label, flagged) for metric in METRICS}
+    estimands["brier"] = Mean.over((score - label) ** 2)
+    rows = [_row(metric, estimand, alpha) for metric, estimand in estimands.items()]
+    expected = float(score.mean())
+    observed = [float(label.mean()), *wilson(float(label.sum()), len(label), alpha)]
+    ratio = dict(zip(["value", "lower", "upper"], [part / expected for part in observed], strict=True))
+    rows.append({"metric": "observed / expected", **ratio, "support": len(label), "unit": "subjects"})
+    return pd.DataFrame(rows)
+
+
+def auroc_by(held_out: pd.DataFrame, by: pd.Series, alpha: float) -> pd.DataFrame:
+    """AUROC of each part of a cohort, the largest part first.
+
+    Returns:
+        One row a part: group, num_subjects, num_positives, num_negatives, value, lower, upper (NaN where undefined).
+    """
+    rows = []
+    for group, part in held_out.groupby(by.to_numpy()):
+        label = part["label"].to_numpy()
+        estimand = Auroc.of(label, part["score"].to_numpy())
+        lower, upper = estimand.interval(alpha)
+        rows.append(
+            {
+                "group": group,
+                "num_subjects": len(part),
+                "num_positives": int(label.sum()),
+                "num_negatives": int((label == 0).sum()),
+                "value": estimand.value,
+                "lower": lower,
+                "upper": upper,
+            }
+        )
+    return pd.DataFrame(rows).sort_values(["num_subjects", "group"], ascending=[False, True], ignore_index=True)
+
+
+def _row(metric: str, estimand: Estimand, alpha: float) -> dict[str, object]:
+    lower, upper = estimand.interval(alpha)
+    support = int(np.rint(estimand.support))
+    return {
+        "metric": metric,
+        "value": estimand.value,
+        "lower": lower,
+        "upper": upper,
+        "support": support,
+        "unit": estimand.unit,
+    }

@@ -1,0 +1,49 @@
+"""Who has which modality, and how well the model serves each pattern."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from validation.estimands import Rate
+from validation.holdout import auroc_by
+
+OTHER = "all other patterns"
+
+
+def availability(people: pd.DataFrame, modalities: Sequence[str], by: str, alpha: float) -> pd.DataFrame:
+    """Share of subjects who have each modality, by a column of the predictions or of a table like them.
+
+    Args:
+        people: With a column `pattern` and the column `by`.
+        modalities: Names.
+        by: Column of the groups.
+        alpha: One-sided level of the bounds.
+
+    Returns:
+        One row a group and modality: group, num_subjects, modality, value, lower, upper.
+    """
+    rows = []
+    for group, part in people.groupby(by):
+        present = part["pattern"].str.split("+")
+        for modality in modalities:
+            share = Rate(int(present.map(lambda names, m=modality: m in names).sum()), len(part))
+            lower, upper = share.interval(alpha)
+            row = {"group": group, "num_subjects": len(part), "modality": modality}
+            rows.append({**row, "value": share.value, "lower": lower, "upper": upper})
+    return pd.DataFrame(rows)
+
+
+def pattern_groups(pattern: pd.Series, least_share: float) -> pd.Series:
+    """Patterns, those below a share joined to one group, so that every subject is in some group.
+
+    Example:
+        >>> pattern_groups(pd.Series(["a", "a", "a", "b"]), 0.5).tolist()
+        ['a', 'a', 'a', 'all other patterns']
+    """
+    share = pattern.map(pattern.value_counts(normalize=True))
+    return pattern.where(share >= least_share, OTHER)
+
+
+def performance_by_pattern(held_out: pd.DataFrame, least_share: float, alpha: float) -> pd.DataFrame:
+    """AUROC by pattern, as `auroc_by`."""
+    return auroc_by(held_out, pattern_groups(held_out["pattern"], least_share), alpha)
