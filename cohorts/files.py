@@ -10,7 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from cohorts.errors import InputError
+
+TABLE_ENDINGS = (".csv", ".parquet")
 
 
 def canonical_json(value: Any) -> str:
@@ -43,12 +47,12 @@ def digest_of_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file beside its place, flush it to disk, and rename it, so that a kill leaves the old file or the new one."""
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file beside its place, flush it to disk, and rename it, so that a kill leaves the old file or the new one."""
     handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(beside, 0o644)
@@ -56,6 +60,19 @@ def write_whole(path: Path, text: str) -> None:
     except BaseException:
         Path(beside).unlink(missing_ok=True)
         raise
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a table as CSV or Parquet, by the ending of its name, whole or not at all.
+
+    Raises:
+        InputError: The ending is another.
+    """
+    if path.suffix not in TABLE_ENDINGS:
+        raise InputError(f"{path}: must end in {' or '.join(TABLE_ENDINGS)}")
+    content = table.to_csv(index=False).encode() if path.suffix == ".csv" else table.to_parquet(index=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, content)
 
 
 @contextmanager

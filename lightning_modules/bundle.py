@@ -17,9 +17,9 @@ from cohorts.files import canonical_json, digest_of_file, digest_of_text, read_j
 from cohorts.preprocessing import Preprocessing
 from cohorts.spec import CohortSpec, parse_spec
 from lightning_modules.config import NetworkOptions
+from lightning_modules.manifest import CONTENT, MANIFEST, WEIGHTS, verify_bundle
 from lightning_modules.network import FusionNetwork
 
-WEIGHTS, CONTENT, MANIFEST = "weights.safetensors", "bundle.json", "manifest.json"
 PACKAGES = ("rich2sparse", "torch", "pytorch-lightning", "scikit-learn", "fairlearn", "numpy", "pandas")
 
 
@@ -73,40 +73,12 @@ def save_bundle(bundle: Bundle, folder: Path) -> Bundle:
     return replace(bundle, digest=digest_of_text(manifest))
 
 
-def find_bundle(folder: Path) -> Path:
-    """A bundle's own folder, from that or from the folder of the stage that made it."""
-    return folder / "bundle" if (folder / "bundle").is_dir() else folder
-
-
-def verify_bundle(folder: Path) -> str:
-    """Compare every file with the manifest.
-
-    Returns:
-        The bundle's digest.
-
-    Raises:
-        InputError: A file is missing, changed or not in the manifest; each is named.
-    """
-    manifest = read_json(folder / MANIFEST, "the manifest of a bundle")
-    problems = []
-    for name in (WEIGHTS, CONTENT):
-        if not (folder / name).is_file():
-            problems.append(f"bundle {folder}: {name} is missing; take the bundle from where it was made")
-        elif digest_of_file(folder / name) != manifest.get(name):
-            problems.append(f"bundle {folder}: {name} is not what its manifest says, so it was changed; make it again")
-    if problems:
-        raise InputError(problems)
-    return digest_of_text((folder / MANIFEST).read_text(encoding="utf-8"))
-
-
 def load_bundle(folder: Path) -> Bundle:
     """Read and verify a bundle.
 
     Raises:
         InputError: It is missing, changed or of another kind.
     """
-    if not folder.is_dir():
-        raise InputError(f"bundle {folder}: no such folder; give one that pretrain or finetune made")
     digest = verify_bundle(folder)
     content = read_json(folder / CONTENT, "the content of a bundle")
     options = NetworkOptions(**content["options"])

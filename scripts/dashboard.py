@@ -19,6 +19,8 @@ class DashboardOptions:
     """W&B project."""
     group: str | None = None
     """W&B group, which the stages of one workflow share; the cohort's name by default."""
+    folder: Path | None = None
+    """Folder in which `wandb/` keeps offline runs; by default the stage's own, or that of the workflow."""
 
 
 def start_run(options: DashboardOptions, folder: Path, stage: str, group: str, config: dict[str, Any]) -> Any:
@@ -47,10 +49,32 @@ def start_run(options: DashboardOptions, folder: Path, stage: str, group: str, c
         project=options.project,
         group=options.group or group,
         job_type=stage,
-        name=stage,
-        id=f"{stage}-{identity}",
-        dir=str(folder),
+        name=folder.name,
+        id=f"{folder.name}-{identity}",
+        dir=str(options.folder or folder),
         mode=options.mode,
         config=plain({key: value for key, value in config.items() if key not in ("out", "data")}),
         settings=settings,
     )
+
+
+def log_decision(run: Any, decision: dict[str, Any], folder: Path, files: list[str]) -> None:
+    """Mirror a decision: verdicts and metrics, the audit as a table, the report as HTML, both files as an artifact."""
+    import wandb
+
+    run.summary.update({"verdict": decision["verdict"]})
+    for row in decision["tables"]["performance"]:
+        run.summary.update({f"held_out/{row['metric']}": row["value"]})
+    rows = decision["tables"]["groups"]
+    if rows:
+        # Every cell as text: a suppressed count is one already, and a column may hold one type only.
+        columns = list(rows[0])
+        cells = [["" if row[column] is None else str(row[column]) for column in columns] for row in rows]
+        run.log({"bias_audit": wandb.Table(columns=columns, data=cells)})
+    run.log({"report": wandb.Html((folder / "report.html").read_text(encoding="utf-8"), inject=False)})
+    artifact = wandb.Artifact(
+        f"decision-{decision['digest'][:12]}", type="decision", metadata={"verdict": decision["verdict"]}
+    )
+    for name in files:
+        artifact.add_file(str(folder / name))
+    run.log_artifact(artifact)

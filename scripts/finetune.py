@@ -6,9 +6,9 @@ from pathlib import Path
 
 from cohorts.errors import raise_if
 from lightning_modules.config import MaskingOptions, NetworkOptions, TrainingOptions, TransferOptions, check_options
-from scripts.command_line import plain, run, say
+from scripts.command_line import run, say
 from scripts.dashboard import DashboardOptions
-from scripts.stage import open_stage
+from scripts.stage import essential, open_stage
 
 
 def finetune(
@@ -69,7 +69,7 @@ def finetune(
         batch_size=training.batch_size,
         seed=training.seed,
     )
-    provenance = {"stage": "finetune", "options": plain(options), "depends_on": depends_on, "versions": versions()}
+    provenance = {"stage": "finetune", "options": essential(options), "depends_on": depends_on, "versions": versions()}
     bundle = replace(start, provenance=provenance, digest="")
     train_and_save(stage, "finetune", module, batches, bundle, split, dashboard=dashboard, options=options)
 

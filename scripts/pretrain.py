@@ -4,9 +4,9 @@ import sys
 from pathlib import Path
 
 from lightning_modules.config import MaskingOptions, NetworkOptions, TrainingOptions, check_options
-from scripts.command_line import plain, run, say
+from scripts.command_line import run, say
 from scripts.dashboard import DashboardOptions
-from scripts.stage import open_stage
+from scripts.stage import essential, open_stage
 
 
 def pretrain(
@@ -63,7 +63,7 @@ def pretrain(
         batch_size=training.batch_size,
         seed=training.seed,
     )
-    provenance = {"stage": "pretrain", "options": plain(options), "depends_on": depends_on, "versions": versions()}
+    provenance = {"stage": "pretrain", "options": essential(options), "depends_on": depends_on, "versions": versions()}
     bundle = Bundle(model, network, preprocessing, people.spec, provenance)
     train_and_save(stage, "pretrain", module, batches, bundle, split, dashboard=dashboard, options=options)
 

@@ -8,6 +8,7 @@ from cohorts.errors import InputError
 from cohorts.files import canonical_json, read_json, write_whole
 from scripts.command_line import config_text, plain
 
+PLACES = ("out", "data", "dashboard", "pretrained", "model", "controls")
 CONFIG, IDENTITY = "config.yaml", "stage.json"
 
 
@@ -29,6 +30,11 @@ class Stage:
         return (self.folder / self.result).exists()
 
 
+def essential(options: dict[str, Any]) -> dict[str, Any]:
+    """Options that change the result, as plain data: not where things lie (digests say what they are), nor the dashboard."""
+    return {key: value for key, value in plain(options).items() if key not in PLACES}
+
+
 def open_stage(folder: Path, result: str, options: dict[str, Any], depends_on: dict[str, str]) -> Stage:
     """Start a stage, or go on with the one that this folder holds.
 
@@ -44,9 +50,7 @@ def open_stage(folder: Path, result: str, options: dict[str, Any], depends_on: d
         InputError: The folder holds something else, or this stage with other options or other input; each difference
             is named.
     """
-    # Where a thing lies and how it is watched do not change what it is; digests say what it is.
-    free = ("out", "data", "dashboard", "pretrained", "model", "controls")
-    identity = {"options": {k: v for k, v in plain(options).items() if k not in free}, "depends_on": depends_on}
+    identity = {"options": essential(options), "depends_on": depends_on}
     if (folder / IDENTITY).exists():
         before = read_json(folder / IDENTITY, "the identity of a stage")
         differences = _differences(before, identity)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cohorts.checks import notes_on
 from cohorts.cohort import Cohort
 from cohorts.errors import InputError
-from cohorts.files import canonical_json, write_whole
+from cohorts.files import canonical_json, write_table, write_whole
 from cohorts.readers import read_cohort
 from cohorts.spec import load_spec
 from cohorts.splits import Split, make_split
@@ -62,7 +62,7 @@ def train_and_save(
     logger = WandbLogger(experiment=run) if dashboard.mode != "disabled" else None
     try:
         metrics = fit(module, batches, stage.folder / CHECKPOINTS, title=name, logger=logger)
-        split.frame().to_parquet(stage.folder / SPLIT, index=False)
+        write_table(stage.folder / SPLIT, split.frame())
         write_whole(stage.folder / METRICS, canonical_json(metrics))
         saved = save_bundle(bundle, stage.folder / BUNDLE)
         run.summary.update({"bundle": saved.digest})
@@ -81,7 +81,8 @@ def starting_point(
         InputError: The pretrained bundle was made for another spec, or from other training subjects.
     """
     from cohorts.preprocessing import fit_preprocessing
-    from lightning_modules.bundle import Bundle, check_same_inputs, find_bundle, fresh_network, load_bundle
+    from lightning_modules.bundle import Bundle, check_same_inputs, fresh_network, load_bundle
+    from lightning_modules.manifest import find_bundle
 
     if pretrained is None:
         preprocessing = fit_preprocessing(people.take(split.rows("rich_train", "sparse_train")))

@@ -1,0 +1,163 @@
+"""The steps of validate: load the models, fix the operating point, score the held-out cohort, decide, report."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from cohorts.checks import notes_on
+from cohorts.cohort import Cohort
+from cohorts.files import canonical_json, digest_of_file, read_json, write_table, write_whole
+from cohorts.splits import Split
+from scripts.command_line import say
+from scripts.dashboard import DashboardOptions, log_decision, start_run
+from scripts.stage import Stage
+from scripts.training_stage import read_and_split
+from validation.decision import decide, reasons
+from validation.gate import Evidence
+from validation.operating_point import operating_point
+from validation.policy import Policy
+from validation.predictions import check_predictions, describe_people, make_predictions
+from validation.report import render
+
+if TYPE_CHECKING:
+    from lightning_modules.bundle import Bundle
+
+PREDICTIONS, OPERATING_POINT, DECISION, REPORT = (
+    "predictions.parquet",
+    "operating_point.json",
+    "decision.json",
+    "report.html",
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is to be judged, all of it read and checked."""
+
+    people: Cohort
+    split: Split
+    model: "Bundle"
+    model_folder: Path
+    controls: "dict[str, Bundle]"
+
+    def depends_on(self, policy: Policy) -> dict[str, str]:
+        """All that the decision follows from."""
+        return {
+            "spec": self.people.spec.digest,
+            "cohort": self.people.fingerprint,
+            "split": self.split.fingerprint,
+            "model": self.model.digest,
+            "policy": policy.digest,
+            **{f"control {name}": bundle.digest for name, bundle in self.controls.items()},
+        }
+
+
+def load_case(cohort: str, data: Path | None, model: Path, controls: Mapping[str, Path]) -> Case:
+    """Read cohort, model and controls.
+
+    Raises:
+        InputError: One of them cannot be used, or they do not belong together.
+    """
+    from lightning_modules.bundle import check_same_inputs, load_bundle
+    from lightning_modules.manifest import find_bundle
+
+    people, split = read_and_split(cohort, data)
+    bundles = {name: load_bundle(find_bundle(path)) for name, path in {"": model, **controls}.items()}
+    for bundle in bundles.values():
+        check_same_inputs(bundle, people.spec)
+    return Case(people, split, bundles.pop(""), find_bundle(model), bundles)
+
+
+def judge(stage: Stage, case: Case, policy: Policy, *, dashboard: DashboardOptions, options: dict[str, Any]) -> str:
+    """Fix the operating point, score the held-out cohort, decide, write the report.
+
+    Returns:
+        The verdict.
+    """
+    everybody = describe_people(*_in_a_cohort(case))
+    tuning = _predictions(case, "sparse_tuning", "tuning")
+    point = operating_point(tuning, policy.operating_point)
+    write_whole(stage.folder / OPERATING_POINT, canonical_json(point))
+    held_out = _predictions(case, "held_out", "held_out")
+    table = pd.concat([tuning, held_out], ignore_index=True)
+    check_predictions(table)
+    write_table(stage.folder / PREDICTIONS, table)
+    written = read_json(stage.folder / OPERATING_POINT, "the operating point")
+    evidence = Evidence(
+        held_out, written["threshold"], case.people.spec.declared_groups, _facts(case, written == point)
+    )
+    decision = decide(policy, evidence, everybody, case.people.modalities, _record(stage, case, written))
+    report = render(decision)
+    write_whole(stage.folder / REPORT, report)
+    run = start_run(dashboard, stage.folder, "validate", case.people.spec.name, options)
+    try:
+        write_whole(stage.folder / DECISION, canonical_json(decision))
+        log_decision(run, decision, stage.folder, [DECISION, REPORT])
+    finally:
+        run.finish()
+    say(f"validate: {decision['verdict']}; report in {stage.folder / REPORT}")
+    for reason in reasons(decision):
+        say(f"  {reason}")
+    return str(decision["verdict"])
+
+
+def _in_a_cohort(case: Case) -> tuple[Cohort, Any]:
+    rows = case.split.part != ""
+    return case.people.take(rows), case.split.part[rows]
+
+
+def _predictions(case: Case, part: str, name: str) -> pd.DataFrame:
+    from lightning_modules.scoring import score
+
+    chosen = case.people.take(case.split.rows(part))
+    people = describe_people(chosen, pd.Series(name, range(len(chosen))).to_numpy())
+    controls = {control: score(bundle, chosen) for control, bundle in case.controls.items()}
+    return make_predictions(people, score(case.model, chosen), controls)
+
+
+def _facts(case: Case, point_kept: bool) -> dict[str, bool]:
+    bundles = [case.model, *case.controls.values()]
+    same_split = all(bundle.provenance["depends_on"]["split"] == case.split.fingerprint for bundle in bundles)
+    rows = case.split.rows
+    held_out = set(case.split.subject_id[rows("held_out")])
+    trained = set(case.split.subject_id[rows("rich_train", "rich_tuning", "sparse_train", "sparse_tuning")])
+    return {
+        "Model and controls are, byte for byte, what their manifests say": True,
+        "Model and controls were trained and tuned on exactly the subjects of this split": same_split,
+        "No subject is both held out and trained or tuned on": not (held_out & trained),
+        "The operating point was fixed before the held-out cohort was scored": point_kept,
+    }
+
+
+def _record(stage: Stage, case: Case, point: dict[str, Any]) -> dict[str, Any]:
+    from lightning_modules.bundle import versions
+
+    spec = case.people.spec
+    return {
+        "model": {
+            "digest": case.model.digest,
+            "path": os.path.relpath(case.model_folder.resolve(), stage.folder.resolve()),
+        },
+        "cohort": {
+            **{
+                key: getattr(spec, key)
+                for key in ("name", "title", "source", "licence", "leakage_notes", "label", "label_name")
+            },
+            "spec": spec.digest,
+            "fingerprint": case.people.fingerprint,
+            "split": case.split.fingerprint,
+        },
+        "controls": {name: bundle.digest for name, bundle in case.controls.items()},
+        "operating_point": point,
+        "predictions": {"digest": digest_of_file(stage.folder / PREDICTIONS)},
+        "notes": notes_on(case.people),
+        "provenance": {
+            "command": "r2s-validate --config config.yaml",
+            "versions": versions(),
+            "training": dict(case.model.provenance),
+        },
+    }

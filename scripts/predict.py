@@ -1,0 +1,60 @@
+"""Score new people with a bundle or with a registry's champion."""
+
+import sys
+from pathlib import Path
+
+from cohorts.errors import InputError
+from scripts.command_line import config_text, run, say
+
+
+def predict(
+    model: Path,
+    cohort: str,
+    out: Path,
+    data: Path | None = None,
+    absent: list[str] | None = None,
+) -> None:
+    """Score new people with any subset of modalities; labels and roles are neither needed nor read.
+
+    Args:
+        model: Bundle, folder that finetune made, or registry (its champion is used).
+        cohort: Path of a cohort spec, or name of a catalog entry (synthetic, heart_disease).
+        out: File to make, .csv or .parquet, with the columns subject_id, score and pattern.
+        data: Folder that holds the tables of the spec; not needed for synthetic.
+        absent: Modalities that nobody here has; their tables and columns need not exist.
+
+    Example:
+        python scripts/predict.py --model runs/demo/registry --cohort synthetic --out scores.csv --absent '[imaging]'
+    """
+    options = dict(locals())
+    import pandas as pd
+
+    from cohorts.files import TABLE_ENDINGS, write_table, write_whole
+    from cohorts.readers import read_cohort
+    from cohorts.spec import load_spec
+    from lightning_modules.bundle import check_same_inputs, load_bundle
+    from lightning_modules.manifest import find_bundle, verify_bundle
+    from lightning_modules.scoring import score
+    from validation.registry import Registry
+
+    if out.suffix not in TABLE_ENDINGS or out.exists():
+        raise InputError(f"out {out}: must be a new file that ends in {' or '.join(TABLE_ENDINGS)}")
+    spec = load_spec(cohort)
+    registry = Registry(model, verify_bundle)
+    champion = registry.champion()
+    bundle = load_bundle(registry.bundle(champion["bundle"]) if champion else find_bundle(model))
+    check_same_inputs(bundle, spec)
+    people = read_cohort(spec, data, labelled=False, absent=frozenset(absent or []))
+    columns = {"subject_id": people.subject_id, "score": score(bundle, people), "pattern": people.pattern}
+    write_table(out, pd.DataFrame(columns))
+    write_whole(out.with_suffix(".config.yaml"), config_text(options))
+    say(f"predict: {len(people)} people scored with bundle {bundle.digest[:12]}; scores in {out}")
+
+
+def main() -> None:
+    """Command line."""
+    sys.exit(run(predict))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""Judge a model on the held-out cohort: predictions, decision and report."""
+
+import sys
+from pathlib import Path
+
+from scripts.command_line import run, say
+from scripts.dashboard import DashboardOptions
+from scripts.stage import open_stage
+
+
+def validate(
+    cohort: str,
+    model: Path,
+    out: Path,
+    policy: str = "screening",
+    controls: dict[str, Path] | None = None,
+    data: Path | None = None,
+    dashboard: DashboardOptions = DashboardOptions(),
+) -> str:
+    """Judge a model on the held-out cohort, with a bias audit, by the checks of a policy.
+
+    Writes predictions.parquet, operating_point.json, decision.json and report.html. Exit code: 0 PASS, 2 bad input,
+    3 FAIL, 4 INSUFFICIENT, 5 ERROR.
+
+    Args:
+        cohort: Path of a cohort spec, or name of a catalog entry (synthetic, heart_disease).
+        model: Folder that finetune made, or a bundle.
+        out: Folder to make: predictions, operating point, decision, report, resolved config and dashboard run.
+        policy: Path of a policy, or name of a shipped one (screening).
+        controls: Name of a control to the folder that finetune made for it; the policy says which it asks for.
+        data: Folder that holds the tables of the spec; not needed for synthetic.
+        dashboard: Where the run can be followed.
+
+    Example:
+        python scripts/validate.py --cohort synthetic --model runs/finetuned --controls.scratch runs/scratch --out runs/judged
+    """
+    options = dict(locals())
+    from scripts.judging import DECISION, judge, load_case
+    from validation.decision import read_decision
+    from validation.policy import load_policy
+
+    rules = load_policy(policy)
+    case = load_case(cohort, data, model, controls or {})
+    stage = open_stage(out, DECISION, options, case.depends_on(rules))
+    if stage.done:
+        say(f"validate: already done, in {out}")
+        return str(read_decision(out / DECISION)["verdict"])
+    return judge(stage, case, rules, dashboard=dashboard, options=options)
+
+
+def main() -> None:
+    """Command line."""
+    sys.exit(run(validate))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""The whole chain: pretrain, fine-tune, controls, validate, promote."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from lightning_modules.config import MaskingOptions, NetworkOptions, TrainingOptions, TransferOptions, check_options
+from scripts.command_line import run, say
+from scripts.dashboard import DashboardOptions
+from scripts.finetune import finetune
+from scripts.pretrain import pretrain
+from scripts.promote import promote
+from scripts.stage import open_stage
+from scripts.validate import validate
+
+SUMMARY = "summary.json"
+
+
+def workflow(
+    cohort: str,
+    out: Path,
+    data: Path | None = None,
+    policy: str = "screening",
+    network: NetworkOptions = NetworkOptions(),
+    masking: MaskingOptions = MaskingOptions(),
+    training: TrainingOptions = TrainingOptions(),
+    transfer: TransferOptions = TransferOptions(),
+    dashboard: DashboardOptions = DashboardOptions(),
+) -> str:
+    """Run the whole chain: pretrain, fine-tune, train the controls, validate, and promote what passes.
+
+    A run that was stopped goes on at the stage where it stopped, when the same command is given again.
+    Exit code: 0 PASS, 2 bad input, 3 FAIL, 4 INSUFFICIENT, 5 ERROR.
+
+    Args:
+        cohort: Path of a cohort spec, or name of a catalog entry (synthetic, heart_disease).
+        out: Folder to make, with one folder a stage, the registry and the dashboard runs.
+        data: Folder that holds the tables of the spec; synthetic makes its own in OUT/data.
+        policy: Path of a policy, or name of a shipped one (screening).
+        network: What the network is.
+        masking: Which modalities a step of pretraining hides.
+        training: How long and how fast to train, in each stage.
+        transfer: What fine-tuning keeps of the pretrained network and of the rich cohort.
+        dashboard: Where the runs can be followed.
+
+    Example:
+        python scripts/workflow.py --cohort heart_disease --data DIR --out runs/heart
+    """
+    options = dict(locals())
+    check_options(network, masking, training, transfer)
+    from cohorts.files import canonical_json, read_json, whole_folder, write_whole
+    from cohorts.synthetic import write_tables
+    from scripts.training_stage import digests, read_and_split
+    from validation.policy import load_policy
+
+    rules = load_policy(policy)
+    people, split = read_and_split(cohort, data)
+    stage = open_stage(out, SUMMARY, options, digests(people, split, policy=rules.digest))
+    if stage.done:
+        say(f"workflow: already done, nothing to do; this is what {out} holds")
+        return tell(read_json(out / SUMMARY, "the summary of a workflow"))
+    if data is None:
+        data = out / "data"
+        if not data.exists():
+            with whole_folder(data) as folder:
+                write_tables(folder)
+    watch = replace(dashboard, group=dashboard.group or out.name, folder=dashboard.folder or out)
+    common: dict[str, Any] = {"cohort": cohort, "data": data, "dashboard": watch}
+    pretrain(out=out / "pretrain", network=network, masking=masking, training=training, **common)
+    train: dict[str, Any] = {"training": training, **common}
+    finetune(out=out / "finetune", pretrained=out / "pretrain", transfer=transfer, **train)
+    finetune(out=out / "scratch", network=network, **train)
+    finetune(out=out / "pooled", network=network, transfer=TransferOptions(replay_weight=1.0), **train)
+    controls = {"scratch": out / "scratch", "pooled": out / "pooled"}
+    validate(model=out / "finetune", out=out / "validate", policy=policy, controls=controls, **common)
+    promote(registry=out / "registry", decision=out / "validate" / "decision.json")
+    summary = summarise(out)
+    write_whole(out / SUMMARY, canonical_json(summary))
+    return tell(summary)
+
+
+def summarise(out: Path) -> dict[str, Any]:
+    """What a person wants to know at the end, from the decision; paths are below OUT."""
+    from validation.decision import read_decision, reasons, worst_group
+
+    decision = read_decision(out / "validate" / "decision.json")
+    auroc = next(row for row in decision["tables"]["performance"] if row["metric"] == "auroc")
+    group = worst_group(decision)
+    return {
+        "verdict": decision["verdict"],
+        "reasons": reasons(decision),
+        "auroc": {key: auroc[key] for key in ("value", "lower", "upper", "support")},
+        "worst_group": group["sentence"] if group else "none could be judged",
+        "report": str(out / "validate" / "report.html"),
+        "decision": str(out / "validate" / "decision.json"),
+        "bundle": str(out / "finetune" / "bundle"),
+        "dashboard": str(out / "wandb"),
+        "champion": decision["verdict"] == "PASS",
+        "registry": str(out / "registry"),
+    }
+
+
+def tell(summary: dict[str, Any]) -> str:
+    """Print the summary and return its verdict."""
+    auroc = summary["auroc"]
+    lines = {
+        "verdict": summary["verdict"],
+        "AUROC": f"{auroc['value']:.3f} [{auroc['lower']:.3f}, {auroc['upper']:.3f}] on {auroc['support']} held-out subjects",
+        "worst group": summary["worst_group"],
+        "report": summary["report"],
+        "dashboard": f"wandb leet {summary['dashboard']}",
+        "bundle": summary["bundle"]
+        + (f", champion of {summary['registry']}" if summary["champion"] else ", not promoted"),
+    }
+    say("")
+    for name, text in lines.items():
+        say(f"{name:<12} {text}")
+    for number, reason in enumerate(summary["reasons"]):
+        say(f"{'' if number else 'reasons':<12} {reason}")
+    return str(summary["verdict"])
+
+
+def main() -> None:
+    """Command line."""
+    sys.exit(run(workflow))
+
+
+if __name__ == "__main__":
+    main()
