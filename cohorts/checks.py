@@ -58,7 +58,7 @@ def _role_problems(cohort: Cohort, role: str) -> list[str]:
     unknown = int(np.isnan(label).sum())
     if unknown:
         return [
-            f"cohort {role}: {unknown} subjects have no label (`{cohort.spec.label}` is null); exclude them with `where`"
+            f"cohort {role}: {unknown} subjects have no label (`{cohort.spec.label}` is null); drop them with `where`"
         ]
     positives, negatives = int(label.sum()), int((label == 0).sum())
     if min(positives, negatives) == 0:

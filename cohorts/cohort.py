@@ -80,8 +80,8 @@ class Cohort:
     def fingerprint(self) -> str:
         """SHA-256 over ids, roles, values, labels, groups and sites; it changes when any of them does."""
         digest = hashlib.sha256()
-        for values in (self.subject_id, self.role, self.site):
-            digest.update("\x1f".join(values.tolist()).encode())
+        for texts in (self.subject_id, self.role, self.site):
+            digest.update("\x1f".join(texts.tolist()).encode())
         digest.update(self.label.tobytes())
         for name, frame in [*self.features.items(), ("sensitive", self.sensitive)]:
             digest.update(name.encode())

@@ -48,7 +48,7 @@ def digest_of_file(path: Path) -> str:
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file beside its place, flush it to disk, and rename it, so that a kill leaves the old file or the new one."""
+    """Write a file beside its place, flush it to disk, and rename it: a kill leaves the old file or the new one."""
     handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:

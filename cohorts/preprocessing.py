@@ -1,8 +1,8 @@
 """Raw values to network inputs, fitted on training subjects only; the fitted state is plain data, fit for JSON.
 
 A numeric column with more than ten distinct values is mapped by ranks to a normal score (rank-Gauss, as scikit-learn's
-QuantileTransformer), others to a z-score; a categorical one is one-hot; a column with gaps in training gains an indicator
-(1 = measured). Absent is 0 everywhere.
+QuantileTransformer), others to a z-score; a categorical one is one-hot; a column with gaps in training gains an
+indicator (1 = measured). Absent is 0 everywhere.
 """
 
 from dataclasses import asdict, dataclass
@@ -90,11 +90,12 @@ class Preprocessing:
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> "Preprocessing":
         """Back from plain data."""
-        tuples = ("quantiles", "levels")
         return cls(
             {
-                name: tuple(Column(**{k: tuple(v) if k in tuples else v for k, v in c.items()}) for c in columns)
-                for name, columns in state.items()
+                name: tuple(
+                    Column(**{**c, "quantiles": tuple(c["quantiles"]), "levels": tuple(c["levels"])}) for c in cs
+                )
+                for name, cs in state.items()
             }
         )
 

@@ -204,7 +204,7 @@ class _Assembly:
         }
         if len({len(rows) for rows in member.values()}) != 1:
             return np.array([], dtype=object)
-        several = int((sum(rows.astype(int) for rows in member.values()) > 1).sum())
+        several = int((np.sum(list(member.values()), axis=0) > 1).sum())
         if several:
             self.problems.append(
                 f"roles: {several} subjects are in two cohorts, where each may be in one; mend the expressions "

@@ -1,4 +1,4 @@
-"""What a cohort is, as its owner writes it down in YAML: tables, subjects, roles, modalities, label, sensitive features.
+"""What a cohort is, as its owner writes it in YAML: tables, subjects, roles, modalities, label, sensitive features.
 
 `python -m cohorts.spec` prints the JSON schema.
 """
@@ -167,7 +167,7 @@ class CohortSpec(_Strict):
     """Set where the project itself makes the tables, so that no data folder is needed."""
     tables: dict[str, Table] = Field(min_length=1)
     """Tables by name; the first one is the subject table: one row for every subject."""
-    subject_id: str | list[str]
+    subject_id: list[str] = Field(min_length=1)
     """Column, or columns together, that identify a subject in every table."""
     where: str | None = None
     """SQL expression; only subjects for whom it holds are read."""
@@ -186,9 +186,9 @@ class CohortSpec(_Strict):
     split: SplitRule = SplitRule()
     """How training and tuning subjects are told apart."""
 
-    @field_validator("subject_id", mode="after")
+    @field_validator("subject_id", mode="before")
     @classmethod
-    def _id_is_a_list(cls, value: str | list[str]) -> list[str]:
+    def _one_column_is_enough(cls, value: Any) -> Any:
         return [value] if isinstance(value, str) else value
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""Splits by subject, stratified by label and pattern, and frozen: the same subjects give the same split in any order."""
+"""Splits by subject, stratified by label and pattern, and frozen: the same subjects, the same split, in any order."""
 
 import hashlib
 from dataclasses import dataclass

@@ -1,9 +1,9 @@
 """Rich, sparse and held-out cohorts with a known truth: the best score that any model could give to each subject.
 
-The latent model: a state z ~ N(mean of the site, I) drives every measurement, x = W z + noise, some of them shown through
-exp; the label is Bernoulli(sigmoid(b z + c [male] + a)). Given any subset of values, z is Gaussian in closed form, so the
-Bayes score of a subject for its own pattern is one Gauss-Hermite sum. Modalities are absent at random given age and sex,
-which are always known (MAR), so absence itself says nothing more about the label.
+The latent model: a state z ~ N(mean of the site, I) drives every measurement, x = W z + noise, some of them shown
+through exp; the label is Bernoulli(sigmoid(b z + c [male] + a)). Given any subset of values, z is Gaussian in closed
+form, so the Bayes score of a subject for its own pattern is one Gauss-Hermite sum. Modalities are absent at random
+given age and sex, which are always known (MAR), so absence itself says nothing more about the label.
 """
 
 from dataclasses import dataclass

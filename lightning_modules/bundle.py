@@ -1,4 +1,4 @@
-"""The bundle: weights, options, spec, preprocessing and provenance in one folder that is verified whenever it is read."""
+"""The bundle: weights, options, spec, preprocessing and provenance in one folder, verified whenever it is read."""
 
 import json
 import platform

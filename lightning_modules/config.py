@@ -42,7 +42,7 @@ class MaskingOptions:
     """Which present modalities a training step hides (also called modality dropout). Never all, and down to one."""
 
     policy: Literal["none", "rate", "empirical"] = "empirical"
-    """none; rate: each modality with the same probability; empirical: patterns drawn from the sparse training subjects."""
+    """none; rate: each modality with one probability; empirical: patterns drawn from the sparse training subjects."""
     rate: float = 0.3
     """Under the policy `rate`, the probability that a present modality is hidden."""
     share: float = 0.8

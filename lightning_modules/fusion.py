@@ -43,7 +43,7 @@ class AttentionBlock(nn.Module):
 
 
 class AttentionFusion(nn.Module):
-    """A class token attends to the present modalities; its head starts at zero, so training starts at the additive path."""
+    """A class token attends to the present modalities; its head starts at 0, so the additive path goes first."""
 
     def __init__(self, num_modalities: int, width: int, num_heads: int, num_blocks: int, dropout: float) -> None:
         super().__init__()

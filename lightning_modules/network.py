@@ -37,9 +37,8 @@ class FusionNetwork(nn.Module):
                 len(widths), options.width, options.num_heads, options.num_blocks, options.dropout
             )
             self.additive = nn.ModuleDict({name: nn.Linear(size, 1) for name, size in widths.items()})
-            for layer in self.additive.values():
-                nn.init.zeros_(layer.weight)
-                nn.init.zeros_(layer.bias)
+            for parameter in self.additive.parameters():
+                nn.init.zeros_(parameter)
         else:
             self.fusion = LateFusion(len(widths), options.width)
         self.prior = nn.Parameter(torch.zeros(()))

@@ -61,9 +61,7 @@ def fit(
         module.load_state_dict(best["state_dict"])
         metrics = trainer.validate(module, data, verbose=False)[0]
     network = module.network.cpu().eval()
-    assert all(torch.isfinite(parameter).all() for parameter in network.parameters()), (
-        "training gave weights that are not finite"
-    )
+    assert all(bool(torch.isfinite(weights).all()) for weights in network.parameters()), "weights are not finite"
     return {**metrics, "num_epochs": float(trainer.current_epoch)}
 
 
@@ -83,7 +81,7 @@ class _quiet_lightning:
 
 
 class _ProgressLine(Callback):
-    """One line on standard error: epoch, bar, time left, tuning metrics. A terminal sees it move; a log sees its end."""
+    """One line on standard error: epoch, bar, time left, tuning metrics; it moves in a terminal and ends a log."""
 
     def __init__(self, title: str) -> None:
         columns = (

@@ -25,14 +25,12 @@ def run(function: Callable[..., str | None], argv: Sequence[str] | None = None) 
         argv: Words after the command; those of the process where it is None.
 
     Returns:
-        0, or the exit code of the verdict that the function returned; 2 for bad input, whose problems go to standard error.
+        0, or the code of the verdict that the function returned; 2 for bad input, whose problems go to standard error.
     """
     summary, _, rest = (function.__doc__ or "").partition("Args:")
     example = rest.partition("Example:")[2]
     parser = ArgumentParser(prog=f"r2s-{function.__name__}", description=summary.strip())
-    parser.add_argument(
-        "--config", action="config", help="YAML file of options, such as the config.yaml of an earlier run."
-    )
+    parser.add_argument("--config", action="config", help="YAML file of options, such as an earlier run's config.yaml.")
     parser.add_function_arguments(function, as_group=False)
     if example:
         parser.epilog = "example: " + " ".join(example.split())

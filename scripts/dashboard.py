@@ -69,7 +69,7 @@ def log_decision(run: Any, decision: dict[str, Any], folder: Path, files: list[s
     if rows:
         # Every cell as text: a suppressed count is one already, and a column may hold one type only.
         columns = list(rows[0])
-        cells = [["" if row[column] is None else str(row[column]) for column in columns] for row in rows]
+        cells: list[Any] = [["" if row[column] is None else str(row[column]) for column in columns] for row in rows]
         run.log({"bias_audit": wandb.Table(columns=columns, data=cells)})
     run.log({"report": wandb.Html((folder / "report.html").read_text(encoding="utf-8"), inject=False)})
     artifact = wandb.Artifact(

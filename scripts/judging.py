@@ -12,11 +12,10 @@ from cohorts.checks import notes_on
 from cohorts.cohort import Cohort
 from cohorts.files import canonical_json, digest_of_file, read_json, write_table, write_whole
 from cohorts.splits import Split
-from scripts.command_line import say
 from scripts.dashboard import DashboardOptions, log_decision, start_run
 from scripts.stage import Stage
 from scripts.training_stage import read_and_split
-from validation.decision import decide, reasons
+from validation.decision import decide
 from validation.gate import Evidence
 from validation.operating_point import operating_point
 from validation.policy import Policy
@@ -72,11 +71,13 @@ def load_case(cohort: str, data: Path | None, model: Path, controls: Mapping[str
     return Case(people, split, bundles.pop(""), find_bundle(model), bundles)
 
 
-def judge(stage: Stage, case: Case, policy: Policy, *, dashboard: DashboardOptions, options: dict[str, Any]) -> str:
-    """Fix the operating point, score the held-out cohort, decide, write the report.
+def judge(
+    stage: Stage, case: Case, policy: Policy, *, dashboard: DashboardOptions, options: dict[str, Any]
+) -> dict[str, Any]:
+    """Fix the operating point, score the held-out cohort, write report and decision.
 
     Returns:
-        The verdict.
+        The decision.
     """
     everybody = describe_people(*_in_a_cohort(case))
     tuning = _predictions(case, "sparse_tuning", "tuning")
@@ -99,10 +100,7 @@ def judge(stage: Stage, case: Case, policy: Policy, *, dashboard: DashboardOptio
         log_decision(run, decision, stage.folder, [DECISION, REPORT])
     finally:
         run.finish()
-    say(f"validate: {decision['verdict']}; report in {stage.folder / REPORT}")
-    for reason in reasons(decision):
-        say(f"  {reason}")
-    return str(decision["verdict"])
+    return decision
 
 
 def _in_a_cohort(case: Case) -> tuple[Cohort, Any]:

@@ -58,13 +58,11 @@ def promote(
     else:
         entries = records.verify() if verify else records.history()
         for entry in entries:
-            say(
-                f"{entry['number']:>4}  {entry['time']}  {entry['action']:<8}  bundle {entry['bundle'][:12]}  decision {entry['decision'][:12]}"
-            )
+            bundle, judged = entry["bundle"][:12], entry["decision"][:12]
+            say(f"{entry['number']:>4}  {entry['time']}  {entry['action']:<8}  bundle {bundle}  decision {judged}")
         if verify:
-            say(
-                f"verify: {len(entries)} entries, every bundle and decision is what it was; champion {entries[-1]['bundle'][:12]}"
-            )
+            champion = entries[-1]["bundle"][:12]
+            say(f"verify: {len(entries)} entries, every bundle and decision is what it was; champion {champion}")
     return None
 
 

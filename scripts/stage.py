@@ -31,7 +31,7 @@ class Stage:
 
 
 def essential(options: dict[str, Any]) -> dict[str, Any]:
-    """Options that change the result, as plain data: not where things lie (digests say what they are), nor the dashboard."""
+    """Options that change the result, as plain data: not where things lie (digests do that), nor the dashboard."""
     return {key: value for key, value in plain(options).items() if key not in PLACES}
 
 

@@ -61,7 +61,7 @@ def train_and_save(
     run = start_run(dashboard, stage.folder, name, bundle.spec.name, options)
     logger = WandbLogger(experiment=run) if dashboard.mode != "disabled" else None
     try:
-        metrics = fit(module, batches, stage.folder / CHECKPOINTS, title=name, logger=logger)
+        metrics = fit(module, batches, stage.folder / CHECKPOINTS, title=stage.folder.name, logger=logger)
         write_table(stage.folder / SPLIT, split.frame())
         write_whole(stage.folder / METRICS, canonical_json(metrics))
         saved = save_bundle(bundle, stage.folder / BUNDLE)
@@ -69,7 +69,7 @@ def train_and_save(
     finally:
         run.finish()
     shutil.rmtree(stage.folder / CHECKPOINTS)
-    say(f"{name}: {describe(metrics)} after {metrics['num_epochs']:.0f} epochs; bundle in {stage.folder / BUNDLE}")
+    say(f"{stage.folder.name}: {describe(metrics)} after {metrics['num_epochs']:.0f} epochs; bundle in {stage.folder / BUNDLE}")
 
 
 def starting_point(

@@ -32,11 +32,12 @@ def validate(
         dashboard: Where the run can be followed.
 
     Example:
-        python scripts/validate.py --cohort synthetic --model runs/finetuned --controls.scratch runs/scratch --out runs/judged
+        python scripts/validate.py --cohort synthetic --model runs/finetuned --controls.scratch runs/scratch
+        --out runs/judged
     """
     options = dict(locals())
-    from scripts.judging import DECISION, judge, load_case
-    from validation.decision import read_decision
+    from scripts.judging import DECISION, REPORT, judge, load_case
+    from validation.decision import read_decision, reasons
     from validation.policy import load_policy
 
     rules = load_policy(policy)
@@ -44,8 +45,13 @@ def validate(
     stage = open_stage(out, DECISION, options, case.depends_on(rules))
     if stage.done:
         say(f"validate: already done, in {out}")
-        return str(read_decision(out / DECISION)["verdict"])
-    return judge(stage, case, rules, dashboard=dashboard, options=options)
+        decision = read_decision(out / DECISION)
+    else:
+        decision = judge(stage, case, rules, dashboard=dashboard, options=options)
+    say(f"validate: {decision['verdict']}; report in {out / REPORT}")
+    for reason in reasons(decision):
+        say(f"  {reason}")
+    return str(decision["verdict"])
 
 
 def main() -> None:

@@ -74,8 +74,9 @@ def workflow(
     finetune(out=out / "pooled", network=network, transfer=TransferOptions(replay_weight=1.0), **train)
     controls = {"scratch": out / "scratch", "pooled": out / "pooled"}
     validate(model=out / "finetune", out=out / "validate", policy=policy, controls=controls, **common)
-    promote(registry=out / "registry", decision=out / "validate" / "decision.json")
     summary = summarise(out)
+    if summary["champion"]:
+        promote(registry=out / "registry", decision=out / "validate" / "decision.json")
     write_whole(out / SUMMARY, canonical_json(summary))
     return tell(summary)
 
@@ -104,20 +105,20 @@ def summarise(out: Path) -> dict[str, Any]:
 def tell(summary: dict[str, Any]) -> str:
     """Print the summary and return its verdict."""
     auroc = summary["auroc"]
+    place = f"champion of {summary['registry']}" if summary["champion"] else "not promoted"
     lines = {
         "verdict": summary["verdict"],
-        "AUROC": f"{auroc['value']:.3f} [{auroc['lower']:.3f}, {auroc['upper']:.3f}] on {auroc['support']} held-out subjects",
+        "AUROC": "{value:.3f} [{lower:.3f}, {upper:.3f}] on {support} held-out subjects".format(**auroc),
         "worst group": summary["worst_group"],
         "report": summary["report"],
         "dashboard": f"wandb leet {summary['dashboard']}",
-        "bundle": summary["bundle"]
-        + (f", champion of {summary['registry']}" if summary["champion"] else ", not promoted"),
+        "bundle": f"{summary['bundle']}, {place}",
     }
     say("")
     for name, text in lines.items():
         say(f"{name:<12} {text}")
-    for number, reason in enumerate(summary["reasons"]):
-        say(f"{'' if number else 'reasons':<12} {reason}")
+    if summary["reasons"]:
+        say(f"{'':<12} {len(summary['reasons'])} reasons not to promote it, each in the report")
     return str(summary["verdict"])
 
 

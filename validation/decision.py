@@ -80,7 +80,7 @@ def suppressed(table: pd.DataFrame, least: int) -> list[dict[str, Any]]:
         hidden = {"value", "lower", "upper", "share"} if small & rests_on else set()
         rows.append(
             {
-                name: f"<{least}" if name in small else None if name in hidden else _plain(value)
+                str(name): f"<{least}" if name in small else None if name in hidden else _plain(value)
                 for name, value in row.items()
             }
         )

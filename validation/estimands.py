@@ -35,7 +35,7 @@ class Estimand(ABC):
         """The same estimate on `factor` times as many subjects."""
 
     def p_value_below(self, threshold: float) -> float:
-        """Smallest one-sided alpha at which the upper bound falls under the threshold; at most 0.5, 1.0 where undefined."""
+        """Smallest one-sided alpha, up to 0.5, that puts the upper bound under the threshold; 1.0 where none does."""
         if isnan(self.interval(0.4)[1]) or self.value >= threshold:
             return 1.0
         low, high = 1e-9, 0.5
@@ -45,7 +45,7 @@ class Estimand(ABC):
         return high
 
     def needed(self, threshold: float, alpha: float) -> int | None:
-        """How many subjects of `unit` would put the lower bound at the threshold, if the estimate stayed as it is.
+        """How many subjects of `unit` would put the lower bound at the threshold, if the estimate stayed.
 
         None where no number would (the estimate is not above the threshold), or where there is no estimate.
         """
@@ -116,8 +116,8 @@ class RateGap(Estimand):
 class Auroc(Estimand):
     """Area under the ROC curve; DeLong's variance on the logit scale.
 
-    At exactly 0 or 1 the variance is 0 and the logit infinite; there the interval is Wilson's for as many subjects as the
-    rarer class has.
+    At exactly 0 or 1 the variance is 0 and the logit infinite; there the interval is Wilson's for as many subjects as
+    the rarer class has.
     """
 
     area: float

@@ -1,8 +1,8 @@
 """The gate: every check's evidence, its verdict from confidence bounds, and the verdict of all.
 
-PASS where the lower bound reaches the threshold; FAIL where the upper bound stays under it, by Holm over the groups of a
-check; INSUFFICIENT where the data cannot decide, with the number that could; ERROR where something is undefined, missing
-or changed. A point estimate never decides.
+PASS where the lower bound reaches the threshold; FAIL where the upper bound stays under it, by Holm over the groups of
+a check; INSUFFICIENT where the data cannot decide, with the number that could; ERROR where something is undefined,
+missing or changed. A point estimate never decides.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from validation.audit import rate
-from validation.estimands import Auroc, Estimand, Mean, Rate, RateGap
+from validation.estimands import Auroc, Estimand, Mean, RateGap
 from validation.modality_audit import pattern_groups
 from validation.policy import (
     Floor,
@@ -44,6 +44,7 @@ class Finding:
         threshold: What the lower bound must reach; None for a fact.
         value, lower, upper: Estimate and bounds; None where they are not to be shown or do not exist.
         support, unit: How many subjects of what kind it rests on; None where under the smallest group.
+        few: Under "too_few", what there are too few of.
         p_fail: Smallest level at which the upper bound is under the threshold.
         needed: How many of `unit` would decide for PASS if the estimate stayed; None where none would, or unknown.
         verdict: PASS, FAIL, INSUFFICIENT or ERROR.
@@ -61,6 +62,7 @@ class Finding:
     upper: float | None = None
     support: int | None = None
     unit: str = "subjects"
+    few: str | None = None
     p_fail: float | None = None
     needed: int | None = None
     verdict: str = "ERROR"
@@ -138,15 +140,34 @@ def as_data(findings: Sequence[Finding]) -> list[dict[str, Any]]:
 
 
 def _found(
-    title: str, scope: str, estimand: Estimand, threshold: float, policy: Policy, plan: Estimand | None = None
+    title: str,
+    scope: str,
+    estimand: Estimand,
+    threshold: float,
+    policy: Policy,
+    *,
+    few: Mapping[str, float] | None = None,
+    plan: Estimand | None = None,
 ) -> Finding:
-    """From an estimand; one that rests on fewer subjects than the smallest group shows no figure."""
+    """From an estimand; where one of the counts in `few` is under the smallest group, no figure is shown.
+
+    Args:
+        title, scope: What is estimated, and of whom.
+        estimand: The estimate.
+        threshold: What its lower bound must reach.
+        policy: Level and smallest group.
+        few: Counts that the estimate rests on, by name; its own support where None.
+        plan: Estimate of everybody, from which the number needed is planned where there are too few.
+    """
+    counts = few or {estimand.unit: estimand.support}
     lower, upper = estimand.interval(policy.alpha)
-    base = Finding(0, "", title, scope, "too_few", threshold, unit=estimand.unit)
-    if estimand.support < policy.smallest_group or isnan(lower):
-        return replace(base, needed=plan.needed(threshold, policy.alpha) if plan else None)
+    finding = Finding(0, "", title, scope, "too_few", threshold, unit=estimand.unit)
+    lacking = [name for name, count in counts.items() if count < policy.smallest_group]
+    if lacking or isnan(lower):
+        needed = plan.needed(threshold, policy.alpha) if plan else None
+        return replace(finding, few=lacking[0] if lacking else estimand.unit, needed=needed)
     return replace(
-        base,
+        finding,
         basis="bounds",
         value=estimand.value,
         lower=lower,
@@ -204,9 +225,9 @@ def _floor_by_group(rule: FloorByGroup, evidence: Evidence, policy: Policy) -> l
             findings.append(Finding(0, "", NAMES[rule.metric], f"{feature} {group}", "missing", rule.floor))
             continue
         counts = rate(rule.metric, label[member], flagged[member])
-        small = int(member.sum()) < policy.smallest_group
-        estimand = replace(counts, successes=0, total=0) if small else counts
-        findings.append(_found(NAMES[rule.metric], f"{feature} {group}", estimand, rule.floor, policy, plan=overall))
+        few = {"subjects": int(member.sum()), counts.unit: counts.total}
+        scope = f"{feature} {group}"
+        findings.append(_found(NAMES[rule.metric], scope, counts, rule.floor, policy, few=few, plan=overall))
     return findings
 
 
@@ -221,9 +242,13 @@ def _gap_by_group(rule: GapByGroup, evidence: Evidence, policy: Policy) -> list[
             continue
         inside = rate(rule.metric, label[member], flagged[member])
         outside = rate(rule.metric, label[~member], flagged[~member])
-        if min(inside.total, outside.total) < policy.smallest_group:
-            inside = Rate(0, 0, inside.unit)
-        findings.append(_found(title, scope, RateGap(inside, outside), -rule.margin, policy))
+        few = {
+            "subjects": int(member.sum()),
+            "others": int((~member).sum()),
+            inside.unit: inside.total,
+            f"{inside.unit} among the others": outside.total,
+        }
+        findings.append(_found(title, scope, RateGap(inside, outside), -rule.margin, policy, few=few))
     return findings
 
 
@@ -233,9 +258,8 @@ def _pattern_floor(rule: PatternFloor, evidence: Evidence, policy: Policy) -> li
     for pattern in groups.value_counts().index:
         part = evidence.held_out[groups == pattern]
         estimand = Auroc.of(part["label"].to_numpy(), part["score"].to_numpy())
-        if min(estimand.num_positives, estimand.num_negatives) < policy.smallest_group:
-            estimand = replace(estimand, num_positives=0, num_negatives=0)
-        findings.append(_found("AUROC", f"pattern {pattern}", estimand, rule.floor, policy))
+        few = {"subjects": len(part), "positives": estimand.num_positives, "negatives": estimand.num_negatives}
+        findings.append(_found("AUROC", f"pattern {pattern}", estimand, rule.floor, policy, few=few))
     return findings
 
 
@@ -262,7 +286,7 @@ def _sentence(finding: Finding, verdict: str, policy: Policy) -> str:
     limit = f"{word} {_number(finding.threshold)}"
     if finding.basis == "too_few":
         needed = f"; about {finding.needed} {finding.unit} needed at the overall rate" if finding.needed else ""
-        return f"{name}: fewer than {policy.smallest_group} {finding.unit}, which cannot support a check{needed}"
+        return f"{name}: fewer than {policy.smallest_group} {finding.few}, which cannot support an audit{needed}"
     interval = f"{_number(finding.value)} [{_number(finding.lower)}, {_number(finding.upper)}]"
     if verdict == "PASS":
         return f"{name}: {interval}, lower bound reaches {limit}; {finding.support} {finding.unit}"

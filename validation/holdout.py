@@ -17,8 +17,8 @@ def performance(held_out: pd.DataFrame, threshold: float, alpha: float) -> pd.Da
         alpha: One-sided level of the bounds.
 
     Returns:
-        One row a metric: metric, value, lower, upper, support, unit. AUROC by DeLong, rates by Wilson, Brier score and its
-        skill's parts by the normal distribution, observed / expected by Wilson's interval of the observed.
+        One row a metric: metric, value, lower, upper, support, unit. AUROC by DeLong, rates by Wilson, Brier score by
+        the normal distribution, observed / expected by Wilson's interval of the observed.
     """
     label, score = held_out["label"].to_numpy(), held_out["score"].to_numpy()
     flagged = score >= threshold

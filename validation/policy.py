@@ -90,7 +90,7 @@ class OperatingPoint(_Strict):
 
 
 class Policy(_Strict):
-    """All rules of one deployment. Every number of a shipped policy is a placeholder that its owner decides and signs."""
+    """All rules of one deployment. Every number of a shipped policy is a placeholder for its owner to sign."""
 
     name: str
     """Name of the policy."""

@@ -21,7 +21,7 @@ def describe_people(cohort: Cohort, part: np.ndarray) -> pd.DataFrame:
         part: Part of each, texts (N,).
 
     Returns:
-        One row a subject: subject_id, part, site, label (0 or 1), pattern, and a `sensitive.NAME` for each sensitive feature.
+        One row a subject: subject_id, part, site, label (0 or 1), pattern, and a `sensitive.NAME` for each feature.
     """
     frame = pd.DataFrame(
         {
@@ -70,7 +70,7 @@ def check_predictions(frame: pd.DataFrame) -> None:
         problems.append(f"predictions: {repeated} rows repeat a subject, where each may stand once")
     if not frame["label"].isin([0, 1]).all():
         problems.append("predictions: label must be 0 or 1 in every row")
-    for column in ["score", *[name for name in frame if name.startswith(CONTROL)]]:
+    for column in ["score", *[name for name in frame.columns if str(name).startswith(CONTROL)]]:
         values = pd.to_numeric(frame[column], errors="coerce")
         bad = int((~values.between(0, 1)).sum())
         if bad:

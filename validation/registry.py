@@ -1,4 +1,4 @@
-"""The registry: bundles by digest, a champion, and an append-only ledger in which each line holds the digest of the last.
+"""The registry: bundles by digest, a champion, and an append-only ledger whose lines hold the digest of the one before.
 
     registry/
       ledger.jsonl                 what happened, in order; the truth about who is champion
@@ -173,8 +173,8 @@ class Registry:
         problems = []
         if digest != decision["model"]["digest"]:
             problems.append(
-                f"model {model}: is the bundle {digest[:12]}, but the decision judges {decision['model']['digest'][:12]}; "
-                "give the one that was judged with --model"
+                f"model {model}: is the bundle {digest[:12]}, but {decision['model']['digest'][:12]} was judged; "
+                "give that one with --model"
             )
         if not report.is_file():
             problems.append(f"report {report}: is missing; it belongs beside the decision, so validate again")

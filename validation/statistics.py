@@ -47,7 +47,7 @@ def newcombe(s1: float, n1: float, s2: float, n2: float, alpha: float) -> tuple[
 
 
 def delong(label: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """AUROCs of several scores on the same subjects, and their covariance (DeLong et al., Biometrics 44, 1988, 837-845).
+    """AUROCs of several scores of the same subjects, with covariance (DeLong et al., Biometrics 44, 1988, 837-845).
 
     By mid-ranks, in O(n log n) (Sun and Xu, IEEE SPL 21, 2014, 1389-1393).
 
