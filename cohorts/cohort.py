@@ -13,7 +13,7 @@ from cohorts.spec import CohortSpec
 ROLES = ("rich", "sparse", "held_out")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Cohort:
     """Subjects gathered under one spec. Rows of all parts belong together and are sorted by subject id.
 
@@ -44,6 +44,10 @@ class Cohort:
         assert lengths == {len(self.subject_id)}, f"parts of a cohort differ in length: {sorted(lengths)}"
         assert list(self.features) == list(self.spec.modalities), "features and spec name other modalities"
         assert bool(np.all(self.subject_id[:-1] < self.subject_id[1:])), "subject ids must be unique and sorted"
+
+    def __repr__(self) -> str:
+        """Counts only: a cohort in a log or a traceback must not show its people."""
+        return f"Cohort({self.spec.name}, {len(self)} subjects, modalities {', '.join(self.features)})"
 
     def __len__(self) -> int:
         return len(self.subject_id)

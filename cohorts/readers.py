@@ -161,11 +161,11 @@ class _Assembly:
 
     def cohort(self) -> Cohort:
         spec = self.spec
-        keep = self.expression("where", spec.where) if spec.where else None
+        keep = self.expression("where", spec.where, "BOOLEAN") if spec.where else None
         identities = self.connection.execute(f"SELECT {SUBJECT} FROM {self.first} ORDER BY 1").df()[SUBJECT]
         role = self.roles() if self.labelled else np.full(len(identities), "", dtype=object)
         label = self.label() if self.labelled else np.full(len(identities), np.nan)
-        site = self.expression("site", f"CAST({spec.site} AS VARCHAR)") if spec.site else None
+        site = self.expression("site", spec.site, "VARCHAR") if spec.site else None
         sensitive = {name: self.groups(name, feature) for name, feature in spec.sensitive_features.items()}
         features = {name: self.modality(name, modality) for name, modality in spec.modalities.items()}
         raise_if(self.problems)
@@ -183,22 +183,20 @@ class _Assembly:
         )
         return whole if keep is None else whole.take(keep.fillna(False).to_numpy(dtype=bool))
 
-    def expression(self, what: str, sql: str) -> pd.Series:
+    def expression(self, what: str, sql: str, type_name: str | None = None) -> pd.Series:
         """One value a subject, in the order of the ids; a problem is noted and gives an empty series."""
-        query = f"SELECT {self.first}.{SUBJECT} AS id, ({sql}) AS value FROM {self.joined} ORDER BY 1"
+        value = f"CAST(({sql}) AS {type_name})" if type_name else f"({sql})"
+        query = f"SELECT {self.first}.{SUBJECT} AS id, {value} AS value FROM {self.joined} ORDER BY 1"
         try:
             return self.connection.execute(query).df()["value"]
         except duckdb.Error as error:
             self.problems.append(f"{what} `{sql}`: cannot be computed ({_first_line(error)})")
             return pd.Series([], dtype=object)
 
-    def condition(self, what: str, sql: str) -> pd.Series:
-        return self.expression(what, f"CAST(({sql}) AS BOOLEAN)")
-
     def roles(self) -> np.ndarray:
         expressions = {role: getattr(self.spec.roles, role) for role in ROLES}
         member = {
-            role: self.condition(f"roles.{role}", sql).fillna(False).to_numpy(dtype=bool)
+            role: self.expression(f"roles.{role}", sql, "BOOLEAN").fillna(False).to_numpy(dtype=bool)
             for role, sql in expressions.items()
             if sql is not None
         }
@@ -216,14 +214,16 @@ class _Assembly:
         return role
 
     def label(self) -> np.ndarray:
-        return self.condition("label", self.spec.label).astype("Float64").to_numpy(dtype=float, na_value=np.nan)
+        return (
+            self.expression("label", self.spec.label, "BOOLEAN")
+            .astype("Float64")
+            .to_numpy(dtype=float, na_value=np.nan)
+        )
 
     def groups(self, name: str, feature: SensitiveFeature) -> np.ndarray:
         what = f"sensitive feature {name}"
         if feature.bands:
-            values = self.expression(what, f"CAST({feature.expression} AS DOUBLE)").to_numpy(
-                dtype=float, na_value=np.nan
-            )
+            values = self.expression(what, feature.expression, "DOUBLE").to_numpy(dtype=float, na_value=np.nan)
             band = np.searchsorted(feature.bands, values, side="right").clip(max=len(feature.bands))
             return np.where(np.isnan(values), "Unknown", np.array(feature.groups, dtype=object)[band])
         codes = self.expression(what, feature.expression).map(_as_code)

@@ -13,7 +13,7 @@ from cohorts.files import digest_of_text
 PARTS = ("rich_train", "rich_tuning", "sparse_train", "sparse_tuning", "held_out")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Split:
     """Who is in which part.
 

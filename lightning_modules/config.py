@@ -103,7 +103,7 @@ class TransferOptions:
     freeze: Literal["nothing", "encoders", "encoders_and_fusion"] = "nothing"
     """Which pretrained layers stay as they are."""
     replay_weight: float | None = None
-    """Weight of a rich subject's loss beside a sparse one's, 0 for none; by default 0.5 with --pretrained, else 0."""
+    """Weight of a rich subject's loss beside a sparse one's, 0 for none; by default 1 with --pretrained, else 0."""
 
     def problems(self) -> list[str]:
         """What is wrong with these values, in sentences."""

@@ -57,7 +57,7 @@ def finetune(
         say(f"finetune: already done, in {out}")
         return
     say_notes(people)
-    replay = transfer.replay_weight if transfer.replay_weight is not None else (0.5 if pretrained else 0.0)
+    replay = transfer.replay_weight if transfer.replay_weight is not None else float(pretrained is not None)
     policy = ModalityMasking(masking, people.presence[split.rows("sparse_train")])
     module = FinetuneModule(start.network, policy, training, transfer)
     batches = CohortDataModule(

@@ -69,7 +69,8 @@ def train_and_save(
     finally:
         run.finish()
     shutil.rmtree(stage.folder / CHECKPOINTS)
-    say(f"{stage.folder.name}: {describe(metrics)} after {metrics['num_epochs']:.0f} epochs; bundle in {stage.folder / BUNDLE}")
+    after = f"after {metrics['num_epochs']:.0f} epochs"
+    say(f"{stage.folder.name}: {describe(metrics)} {after}; bundle in {stage.folder / BUNDLE}")
 
 
 def starting_point(

@@ -1,0 +1,104 @@
+"""The network under missingness: what is absent has no influence, and nobody's prediction depends on another's."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from lightning_modules.config import NetworkOptions
+from lightning_modules.network import FusionNetwork
+
+WIDTHS = {"labs": 5, "ecg": 3, "imaging": 4, "age": 1}
+B, M = 16, len(WIDTHS)
+
+
+@pytest.fixture(params=["attention", "late"])
+def network(request: pytest.FixtureRequest) -> FusionNetwork:
+    torch.manual_seed(0)
+    network = FusionNetwork(WIDTHS, NetworkOptions(fusion=request.param)).double().eval()
+    with torch.no_grad():  # heads start at zero, which would hide every defect
+        for parameter in network.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    return network
+
+
+@pytest.fixture
+def batch() -> tuple[dict[str, Tensor], Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    features = {name: torch.randn(B, size, generator=generator, dtype=torch.float64) for name, size in WIDTHS.items()}
+    presence = torch.rand(B, M, generator=generator) < 0.5
+    presence[:, 0] |= ~presence.any(1)
+    return features, presence
+
+
+@pytest.mark.parametrize("junk", [0.0, 1e6, float("nan"), float("inf")])
+def test_values_of_absent_modalities_change_neither_output_nor_gradient(
+    network: FusionNetwork, batch: tuple[dict[str, Tensor], Tensor], junk: float
+) -> None:
+    features, presence = batch
+    spoiled = {
+        name: torch.where(presence[:, m, None], features[name], torch.full_like(features[name], junk))
+        for m, name in enumerate(WIDTHS)
+    }
+
+    def run(values: dict[str, Tensor]) -> tuple[Tensor, list[Tensor]]:
+        network.zero_grad()
+        logits = network(values, presence)
+        logits.square().sum().backward()
+        return logits.detach(), [p.grad.clone() for p in network.parameters() if p.grad is not None]
+
+    (expected, expected_gradients), (found, gradients) = run(features), run(spoiled)
+    assert torch.isfinite(found).all()
+    assert torch.equal(found, expected)
+    assert all(torch.equal(a, b) for a, b in zip(gradients, expected_gradients, strict=True))
+
+
+def test_the_gradient_reaches_present_values_and_no_absent_ones(
+    network: FusionNetwork, batch: tuple[dict[str, Tensor], Tensor]
+) -> None:
+    features, presence = batch
+    leaves = {name: values.clone().requires_grad_() for name, values in features.items()}
+    network(leaves, presence).sum().backward()
+    for m, name in enumerate(WIDTHS):
+        moved = leaves[name].grad.abs().sum(1) > 0
+        assert torch.equal(moved, presence[:, m]), f"{name}: presence is read with the wrong polarity"
+
+
+def test_a_subject_is_predicted_alike_alone_in_any_batch_and_in_any_order(
+    network: FusionNetwork, batch: tuple[dict[str, Tensor], Tensor]
+) -> None:
+    features, presence = batch
+    together = network(features, presence)
+    order = torch.randperm(B, generator=torch.Generator().manual_seed(2))
+    shuffled = network({name: values[order] for name, values in features.items()}, presence[order])
+    torch.testing.assert_close(shuffled, together[order], rtol=1e-12, atol=1e-12)
+    for row in range(B):
+        alone = network({name: values[row : row + 1] for name, values in features.items()}, presence[row : row + 1])
+        torch.testing.assert_close(alone[0], together[row], rtol=1e-12, atol=1e-12)
+
+
+def test_a_subject_without_any_modality_gets_one_finite_constant(network: FusionNetwork) -> None:
+    features = {name: torch.randn(3, size, dtype=torch.float64) for name, size in WIDTHS.items()}
+    logits = network(features, torch.zeros(3, M, dtype=torch.bool))
+    assert torch.isfinite(logits).all()
+    assert (logits == logits[0]).all()
+
+
+def test_every_pattern_gives_a_finite_answer_of_its_own(network: FusionNetwork) -> None:
+    patterns = torch.tensor(list(np.ndindex(*[2] * M)), dtype=torch.bool)
+    features = {name: torch.ones(len(patterns), size, dtype=torch.float64) for name, size in WIDTHS.items()}
+    logits = network(features, patterns)
+    assert torch.isfinite(logits).all()
+    assert len(logits.round(decimals=9).unique()) == len(patterns)
+
+
+def test_attention_starts_at_the_prior() -> None:
+    network = FusionNetwork(WIDTHS, NetworkOptions(fusion="attention")).eval()
+    features = {name: torch.randn(4, size) for name, size in WIDTHS.items()}
+    assert torch.equal(network(features, torch.ones(4, M, dtype=torch.bool)), network.prior.expand(4))
+
+
+def test_parts_hold_every_parameter_once(network: FusionNetwork) -> None:
+    listed = [id(parameter) for part in network.parts().values() for parameter in part]
+    assert sorted(listed) == sorted(id(parameter) for parameter in network.parameters())
+    assert all(network.parts()[name] for name in ("encoders", "heads"))

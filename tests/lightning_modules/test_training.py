@@ -1,0 +1,187 @@
+"""Training: resumes to the same weights, sees only its own subjects, freezes what it should, repeats its numbers."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cohorts.cohort import Cohort
+from cohorts.datamodule import CohortDataModule
+from cohorts.preprocessing import Preprocessing
+from cohorts.splits import Split
+from lightning_modules.bundle import fresh_network
+from lightning_modules.config import MaskingOptions, NetworkOptions, TrainingOptions, TransferOptions
+from lightning_modules.finetune import FinetuneModule
+from lightning_modules.masking import ModalityMasking
+from lightning_modules.network import FusionNetwork
+from lightning_modules.pretrain import PretrainModule
+from lightning_modules.training import fit
+
+TRAINING = TrainingOptions(num_epochs=5, batch_size=64)
+State = dict[str, torch.Tensor]
+
+
+@pytest.fixture
+def train(
+    people: Cohort, split: Split, preprocessing: Preprocessing, tmp_path: Path
+) -> Callable[..., tuple[State, dict]]:
+    """Fine-tune for five epochs; returns weights and metrics."""
+
+    def run(
+        cohort: Cohort = people,
+        network: FusionNetwork | None = None,
+        transfer: TransferOptions = TransferOptions(),
+        weights: dict[str, float] | None = None,
+        folder: str = "run",
+        stop_at: int | None = None,
+    ) -> tuple[State, dict]:
+        network = network or fresh_network(preprocessing, NetworkOptions(), seed=0, prevalence=0.4)
+        masking = ModalityMasking(MaskingOptions(policy="rate"), cohort.presence[split.rows("sparse_train")])
+        module = FinetuneModule(network, masking, TRAINING, transfer)
+        if stop_at is not None:
+            _stop(module, stop_at)
+        batches = CohortDataModule(
+            cohort,
+            split,
+            preprocessing,
+            train_weights=weights or {"sparse_train": 1.0, "rich_train": 0.5},
+            tuning_part="sparse_tuning",
+            batch_size=TRAINING.batch_size,
+            seed=TRAINING.seed,
+        )
+        metrics = fit(module, batches, tmp_path / folder, title="test", logger=None)
+        return copy.deepcopy(network.state_dict()), metrics
+
+    return run
+
+
+class Killed(Exception):
+    pass
+
+
+def _stop(module: FinetuneModule, step: int) -> None:
+    original = module.training_step
+
+    def training_step(batch: dict, batch_index: int) -> torch.Tensor:
+        if module.global_step == step:
+            raise Killed
+        return original(batch, batch_index)
+
+    module.training_step = training_step  # type: ignore[method-assign]
+
+
+def equal(a: State, b: State) -> bool:
+    return all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.mark.parametrize("step", [3, 13, 31])
+def test_a_run_that_was_stopped_anywhere_ends_with_the_same_weights(train: Callable, step: int) -> None:
+    expected, expected_metrics = train(folder="whole")
+    with pytest.raises(Killed):
+        train(folder="stopped", stop_at=step)
+    found, metrics = train(folder="stopped")
+    assert equal(found, expected)
+    assert metrics == expected_metrics
+
+
+def test_the_same_seed_gives_the_committed_numbers(train: Callable) -> None:
+    """Made by this test's own training; a change of these numbers is a change of the method."""
+    _, metrics = train()
+    assert metrics["tuning/log_loss"] == pytest.approx(0.55, abs=0.08)
+    assert metrics["tuning/auroc"] == pytest.approx(0.79, abs=0.08)
+
+
+def test_held_out_people_have_no_influence_at_all(train: Callable, people: Cohort, split: Split) -> None:
+    held_out = split.rows("held_out")
+    label = people.label.copy()
+    label[held_out] = 1 - label[held_out]
+    features = {name: frame.copy() for name, frame in people.features.items()}
+    features["ecg"].iloc[held_out] = 99.0
+    expected, _ = train(folder="a")
+    found, _ = train(cohort=replace(people, label=label, features=features), folder="b")
+    assert equal(found, expected)
+
+
+def test_tuning_labels_move_no_weight_within_an_epoch(train: Callable, people: Cohort, split: Split) -> None:
+    """They choose the epoch; they are never trained on."""
+    tuning = split.rows("rich_tuning")
+    label = people.label.copy()
+    label[tuning] = 1 - label[tuning]
+    assert equal(train(folder="a")[0], train(cohort=replace(people, label=label), folder="b")[0])
+
+
+def test_a_replay_weight_of_zero_leaves_the_rich_cohort_out(train: Callable, people: Cohort, split: Split) -> None:
+    rich = split.rows("rich_train")
+    label = people.label.copy()
+    label[rich] = 1 - label[rich]
+    flipped = replace(people, label=label)
+    alone = {"sparse_train": 1.0, "rich_train": 0.0}
+    assert equal(train(weights=alone, folder="a")[0], train(cohort=flipped, weights=alone, folder="b")[0])
+    assert not equal(train(folder="c")[0], train(cohort=flipped, folder="d")[0])
+
+
+@pytest.mark.parametrize(
+    ("transfer", "still"),
+    [
+        (TransferOptions(freeze="encoders"), ("encoders",)),
+        (TransferOptions(freeze="encoders_and_fusion"), ("encoders", "fusion")),
+        (TransferOptions(encoder_rate=0.0), ("encoders",)),
+    ],
+)
+def test_frozen_parts_stay_and_the_others_move(
+    train: Callable, preprocessing: Preprocessing, transfer: TransferOptions, still: tuple[str, ...]
+) -> None:
+    network = fresh_network(preprocessing, NetworkOptions(), seed=0, prevalence=0.4)
+    before = {name: [p.detach().clone() for p in parameters] for name, parameters in network.parts().items()}
+    train(network=network, transfer=transfer)
+    for name, parameters in network.parts().items():
+        same = all(torch.equal(a, b) for a, b in zip(before[name], parameters, strict=True))
+        assert same == (name in still), name
+
+
+def test_a_lower_encoder_rate_moves_the_encoders_less(train: Callable, preprocessing: Preprocessing) -> None:
+    def moved(rate: float) -> float:
+        network = fresh_network(preprocessing, NetworkOptions(), seed=0, prevalence=0.4)
+        before = torch.nn.utils.parameters_to_vector(network.parts()["encoders"]).detach().clone()
+        train(network=network, transfer=TransferOptions(encoder_rate=rate), folder=f"rate{rate}")
+        after = torch.nn.utils.parameters_to_vector(network.parts()["encoders"]).detach()
+        return float((after - before).norm())
+
+    assert 0 < moved(0.1) < 0.6 * moved(1.0)
+
+
+def test_pretraining_judges_every_epoch_under_the_same_masks(
+    people: Cohort, split: Split, preprocessing: Preprocessing
+) -> None:
+    network = fresh_network(preprocessing, NetworkOptions(), seed=0, prevalence=0.4)
+    masking = ModalityMasking(MaskingOptions(), people.presence[split.rows("sparse_train")])
+    module = PretrainModule(network, masking, TRAINING)
+    presence = torch.as_tensor(people.presence[split.rows("rich_tuning")])
+    first = module.tuning_presence(presence)
+    assert torch.equal(first, module.tuning_presence(presence))
+    assert not torch.equal(first, presence)
+
+
+def test_batches_depend_on_seed_and_epoch_alone(people: Cohort, split: Split, preprocessing: Preprocessing) -> None:
+    def labels(seed: int, epoch: int) -> np.ndarray:
+        module = CohortDataModule(
+            people,
+            split,
+            preprocessing,
+            train_weights={"sparse_train": 1.0},
+            tuning_part="sparse_tuning",
+            batch_size=32,
+            seed=seed,
+        )
+        loader = module.train_dataloader()
+        loader.sampler.set_epoch(epoch)  # type: ignore[union-attr]
+        return np.concatenate([batch["features"]["demographics"][:, 0].numpy() for batch in loader])
+
+    np.testing.assert_array_equal(labels(0, 1), labels(0, 1))
+    assert not np.array_equal(labels(0, 1), labels(0, 2))
+    assert not np.array_equal(labels(0, 1), labels(1, 1))
+    np.testing.assert_array_equal(np.sort(labels(0, 1)), np.sort(labels(1, 2)))
