@@ -8,11 +8,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from cohorts.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TABLE_ENDINGS = (".csv", ".parquet")
 
@@ -62,7 +63,7 @@ def write_whole(path: Path, content: str | bytes) -> None:
         raise
 
 
-def write_table(path: Path, table: pd.DataFrame) -> None:
+def write_table(path: Path, table: "pd.DataFrame") -> None:
     """Write a table as CSV or Parquet, by the ending of its name, whole or not at all.
 
     Raises:

@@ -1,20 +1,16 @@
-"""The steps of validate: load the models, fix the operating point, score the held-out cohort, decide, report."""
+"""The steps of validate: fix the operating point, score the held-out cohort, decide, report."""
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from cohorts.checks import notes_on
 from cohorts.cohort import Cohort
 from cohorts.files import canonical_json, digest_of_file, read_json, write_table, write_whole
-from cohorts.splits import Split
+from scripts.case import Case
 from scripts.dashboard import DashboardOptions, log_decision, start_run
 from scripts.stage import Stage
-from scripts.training_stage import read_and_split
 from validation.decision import decide
 from validation.gate import Evidence
 from validation.operating_point import operating_point
@@ -22,53 +18,12 @@ from validation.policy import Policy
 from validation.predictions import check_predictions, describe_people, make_predictions
 from validation.report import render
 
-if TYPE_CHECKING:
-    from lightning_modules.bundle import Bundle
-
 PREDICTIONS, OPERATING_POINT, DECISION, REPORT = (
     "predictions.parquet",
     "operating_point.json",
     "decision.json",
     "report.html",
 )
-
-
-@dataclass(frozen=True)
-class Case:
-    """What is to be judged, all of it read and checked."""
-
-    people: Cohort
-    split: Split
-    model: "Bundle"
-    model_folder: Path
-    controls: "dict[str, Bundle]"
-
-    def depends_on(self, policy: Policy) -> dict[str, str]:
-        """All that the decision follows from."""
-        return {
-            "spec": self.people.spec.digest,
-            "cohort": self.people.fingerprint,
-            "split": self.split.fingerprint,
-            "model": self.model.digest,
-            "policy": policy.digest,
-            **{f"control {name}": bundle.digest for name, bundle in self.controls.items()},
-        }
-
-
-def load_case(cohort: str, data: Path | None, model: Path, controls: Mapping[str, Path]) -> Case:
-    """Read cohort, model and controls.
-
-    Raises:
-        InputError: One of them cannot be used, or they do not belong together.
-    """
-    from lightning_modules.bundle import check_same_inputs, load_bundle
-    from lightning_modules.manifest import find_bundle
-
-    people, split = read_and_split(cohort, data)
-    bundles = {name: load_bundle(find_bundle(path)) for name, path in {"": model, **controls}.items()}
-    for bundle in bundles.values():
-        check_same_inputs(bundle, people.spec)
-    return Case(people, split, bundles.pop(""), find_bundle(model), bundles)
 
 
 def judge(

@@ -36,7 +36,8 @@ def validate(
         --out runs/judged
     """
     options = dict(locals())
-    from scripts.judging import DECISION, REPORT, judge, load_case
+    from scripts.case import load_case
+    from scripts.judging import DECISION, REPORT, judge
     from validation.decision import read_decision, reasons
     from validation.policy import load_policy
 

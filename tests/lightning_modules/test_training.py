@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from cohorts.cohort import Cohort
-from cohorts.datamodule import CohortDataModule
+from cohorts.datamodule import Batch, CohortDataModule
 from cohorts.preprocessing import Preprocessing
 from cohorts.splits import Split
 from lightning_modules.bundle import fresh_network
@@ -37,13 +37,12 @@ def train(
         transfer: TransferOptions = TransferOptions(),
         weights: dict[str, float] | None = None,
         folder: str = "run",
-        stop_at: int | None = None,
+        stop_at: int = -1,
     ) -> tuple[State, dict]:
         network = network or fresh_network(preprocessing, NetworkOptions(), seed=0, prevalence=0.4)
         masking = ModalityMasking(MaskingOptions(policy="rate"), cohort.presence[split.rows("sparse_train")])
-        module = FinetuneModule(network, masking, TRAINING, transfer)
-        if stop_at is not None:
-            _stop(module, stop_at)
+        module = KilledModule(network, masking, TRAINING, transfer)
+        module.dies_at = stop_at
         batches = CohortDataModule(
             cohort,
             split,
@@ -63,15 +62,15 @@ class Killed(Exception):
     pass
 
 
-def _stop(module: FinetuneModule, step: int) -> None:
-    original = module.training_step
+class KilledModule(FinetuneModule):
+    """Dies before a step."""
 
-    def training_step(batch: dict, batch_index: int) -> torch.Tensor:
-        if module.global_step == step:
+    dies_at = -1
+
+    def training_step(self, batch: Batch, batch_index: int) -> torch.Tensor:
+        if self.global_step == self.dies_at:
             raise Killed
-        return original(batch, batch_index)
-
-    module.training_step = training_step  # type: ignore[method-assign]
+        return super().training_step(batch, batch_index)
 
 
 def equal(a: State, b: State) -> bool:

@@ -1,0 +1,102 @@
+"""Predictions with known properties, policies, decisions and bundles for the judge's tests; no model is needed."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cohorts.files import canonical_json, digest_of_file, write_whole
+from lightning_modules.manifest import CONTENT, MANIFEST, WEIGHTS, verify_bundle
+from validation.decision import decide
+from validation.gate import Evidence
+from validation.policy import Policy, parse_policy
+from validation.report import render
+
+DECLARED = {"sex": ["female", "male"], "age": ["<50", "50+"]}
+CHECKS: list[dict[str, Any]] = [
+    {"kind": "integrity"},
+    {"kind": "floor", "metric": "auroc", "floor": 0.7},
+    {"kind": "no_negative_transfer", "controls": ["scratch"], "margin": 0.03},
+    {"kind": "floor_by_group", "metric": "sensitivity", "floor": 0.7},
+    {"kind": "gap_by_group", "metric": "sensitivity", "margin": 0.15},
+    {"kind": "pattern_floor", "floor": 0.6},
+]
+
+
+def make_policy(*checks: dict[str, Any], **fields: Any) -> Policy:
+    content = {
+        "name": "test",
+        "owner": "somebody",
+        "intended_use": "tests",
+        "operating_point": {"value": 0.85},
+        "checks": list(checks) or CHECKS,
+        **fields,
+    }
+    return parse_policy(content, "policy test")
+
+
+def make_held_out(num_subjects: int = 2000, *, separation: float = 2.0, seed: int = 0) -> pd.DataFrame:
+    """Held-out predictions: binormal scores, two sensitive features, two patterns, one control."""
+    rng = np.random.default_rng(seed)
+    label = (rng.random(num_subjects) < 0.4).astype(int)
+    signal = separation * label + rng.standard_normal(num_subjects)
+    return pd.DataFrame(
+        {
+            "subject_id": [f"patient-{number:05d}" for number in range(num_subjects)],
+            "part": "held_out",
+            "site": rng.choice(["east", "west"], num_subjects),
+            "label": label,
+            "score": 1 / (1 + np.exp(separation / 2 - signal)),
+            "pattern": rng.choice(["labs", "labs+ecg"], num_subjects),
+            "sensitive.sex": rng.choice(["female", "male"], num_subjects),
+            "sensitive.age": rng.choice(["<50", "50+"], num_subjects),
+            "control.scratch": 1 / (1 + np.exp(separation / 2 - signal - 0.3 * rng.standard_normal(num_subjects))),
+        }
+    )
+
+
+def make_evidence(held_out: pd.DataFrame, threshold: float = 0.3, **facts: bool) -> Evidence:
+    return Evidence(held_out, threshold, DECLARED, facts or {"all is as it was": True})
+
+
+def make_decision(held_out: pd.DataFrame, policy: Policy, model: str, path: str = "../bundle") -> dict[str, Any]:
+    people = held_out.drop(columns=["score", "control.scratch"])
+    record = {
+        "model": {"digest": model, "path": path},
+        "cohort": {
+            **dict.fromkeys(["name", "title", "source", "licence", "leakage_notes", "label", "label_name"], "test"),
+            **dict.fromkeys(["spec", "fingerprint", "split"], "0" * 64),
+        },
+        "controls": {"scratch": "0" * 64},
+        "operating_point": {"threshold": 0.3, "rule": "test", "digest": "0" * 64},
+        "predictions": {"digest": "0" * 64},
+        "notes": [],
+        "provenance": {"command": "test", "versions": {"python": "3"}, "training": {}},
+    }
+    return decide(policy, make_evidence(held_out), people, ["labs", "ecg"], record)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A bundle with its decision, as promote finds them."""
+
+    bundle: Path
+    decision: Path
+    digest: str
+
+
+def make_candidate(folder: Path, name: str = "first", separation: float = 2.0, num_subjects: int = 2000) -> Candidate:
+    """A bundle folder and its decision; the name seeds the bundle's bytes."""
+    bundle, judged = folder / name / "bundle", folder / name / "validate"
+    bundle.mkdir(parents=True)
+    judged.mkdir()
+    (bundle / WEIGHTS).write_bytes(f"weights of {name}".encode())
+    (bundle / CONTENT).write_text(f"content of {name}")
+    write_whole(bundle / MANIFEST, canonical_json({file: digest_of_file(bundle / file) for file in (WEIGHTS, CONTENT)}))
+    digest = verify_bundle(bundle)
+    decision = make_decision(make_held_out(num_subjects, separation=separation), make_policy(), digest)
+    write_whole(judged / "decision.json", canonical_json(decision))
+    write_whole(judged / "report.html", render(decision))
+    return Candidate(bundle, judged / "decision.json", digest)

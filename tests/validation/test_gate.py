@@ -1,0 +1,201 @@
+"""The gate: verdicts from bounds, four of them, fail closed."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.validation.cases import CHECKS, make_decision, make_evidence, make_held_out, make_policy
+from validation.decision import reasons, suppressed, worst_group
+from validation.gate import Finding, as_data, evaluate, judge, judge_again, worst
+
+
+def findings(held_out: pd.DataFrame, *checks: dict[str, Any], threshold: float = 0.3, **facts: bool) -> list[Finding]:
+    return evaluate(make_policy(*checks), make_evidence(held_out, threshold, **facts))
+
+
+def verdicts(found: list[Finding]) -> dict[str, str]:
+    return {finding.scope: finding.verdict for finding in found}
+
+
+FLOOR = {"kind": "floor", "metric": "sensitivity", "floor": 0.7}
+
+
+@pytest.mark.parametrize(
+    ("lower", "p_fail", "verdict"),
+    [(0.70, 1.0, "PASS"), (0.6999, 1.0, "INSUFFICIENT"), (0.5, 0.024, "FAIL"), (0.5, 0.026, "INSUFFICIENT")],
+)
+def test_the_lower_bound_passes_the_upper_bound_fails_and_anything_between_cannot_be_decided(
+    lower: float, p_fail: float, verdict: str
+) -> None:
+    finding = Finding(0, "floor", "x", "y", "bounds", threshold=0.7, value=0.99, lower=lower, upper=1.0, p_fail=p_fail)
+    assert judge([finding], 0.025) == [verdict]
+
+
+def test_failing_over_groups_is_by_holm_and_passing_needs_every_group() -> None:
+    base = Finding(
+        0, "floor_by_group", "x", "y", "bounds", threshold=0.7, value=0.6, lower=0.5, upper=0.69, p_fail=0.02
+    )
+    assert judge([base], 0.025) == ["FAIL"]
+    assert judge([base, replace(base, p_fail=0.5)], 0.025) == ["INSUFFICIENT", "INSUFFICIENT"]
+    assert judge([replace(base, p_fail=0.001), replace(base, p_fail=0.5)], 0.025) == ["FAIL", "INSUFFICIENT"]
+    assert worst(["PASS", "PASS", "INSUFFICIENT"]) == "INSUFFICIENT"
+    assert worst(["FAIL", "INSUFFICIENT"]) == "FAIL"
+    assert worst(["FAIL", "ERROR"]) == "ERROR"
+
+
+def test_a_good_model_passes_every_check() -> None:
+    found = evaluate(make_policy(), make_evidence(make_held_out(6000)))
+    assert {finding.verdict for finding in found} == {"PASS"}
+    assert {finding.check for finding in found} == set(range(len(CHECKS)))
+
+
+def test_a_model_without_signal_fails() -> None:
+    auroc = findings(make_held_out(4000, separation=0.0), {"kind": "floor", "metric": "auroc", "floor": 0.7})
+    assert verdicts(auroc) == {"all held-out subjects": "FAIL"}
+    assert "upper bound is under floor 0.70" in auroc[0].sentence
+
+
+def test_a_high_point_estimate_on_few_subjects_does_not_pass() -> None:
+    found = findings(make_held_out(60, separation=2.0), FLOOR, threshold=0.5)[0]
+    assert found.value is not None
+    assert found.value > 0.75
+    assert found.verdict == "INSUFFICIENT"
+    assert found.needed is not None
+    assert f"about {found.needed} needed" in found.sentence
+
+
+def test_a_small_group_is_insufficient_and_shows_no_figure() -> None:
+    held_out = make_held_out(2000)
+    held_out["sensitive.sex"] = "male"
+    held_out.loc[:5, "sensitive.sex"] = "female"
+    found = findings(held_out, {"kind": "floor_by_group", "metric": "sensitivity", "floor": 0.7})
+    women = next(finding for finding in found if finding.scope == "sex female")
+    assert women.verdict == "INSUFFICIENT"
+    assert (women.value, women.lower, women.upper, women.support, women.p_fail) == (None,) * 5
+    assert "fewer than 11 subjects, which cannot support an audit; about" in women.sentence
+
+
+def test_a_group_without_positives_cannot_be_judged_rather_than_being_zero() -> None:
+    held_out = make_held_out(2000)
+    held_out.loc[held_out["sensitive.sex"] == "female", "label"] = 0
+    found = findings(held_out, {"kind": "floor_by_group", "metric": "sensitivity", "floor": 0.7})
+    assert verdicts(found)["sex female"] == "INSUFFICIENT"
+
+
+def test_a_declared_group_that_is_absent_is_an_error() -> None:
+    held_out = make_held_out(500)
+    held_out["sensitive.sex"] = "male"
+    for kind in ({"kind": "floor_by_group", "floor": 0.5}, {"kind": "gap_by_group", "margin": 0.5}):
+        found = findings(held_out, {**kind, "metric": "sensitivity"})
+        assert "ERROR" in verdicts(found).values()
+        assert any("declared, but nobody" in finding.sentence for finding in found)
+
+
+def test_a_missing_control_is_an_error_and_never_a_pass() -> None:
+    held_out = make_held_out(2000).drop(columns="control.scratch")
+    found = findings(held_out, {"kind": "no_negative_transfer", "controls": ["scratch"], "margin": 0.4})
+    assert verdicts(found) == {"model minus scratch": "ERROR"}
+
+
+def test_a_broken_fact_is_an_error() -> None:
+    found = findings(make_held_out(200), {"kind": "integrity"}, kept=True, leaked=False)
+    assert [finding.verdict for finding in found] == ["PASS", "ERROR"]
+
+
+def test_a_model_worse_than_its_control_fails() -> None:
+    held_out = make_held_out(3000)
+    held_out["control.scratch"], held_out["score"] = (
+        held_out["score"],
+        make_held_out(3000, separation=0, seed=1)["score"],
+    )
+    found = findings(held_out, {"kind": "no_negative_transfer", "controls": ["scratch"], "margin": 0.02})
+    assert verdicts(found) == {"model minus scratch": "FAIL"}
+
+
+def test_a_gap_counts_only_in_the_direction_of_harm() -> None:
+    held_out = make_held_out(6000)
+    harmed = (held_out["sensitive.sex"] == "female") & (held_out["label"] == 1)
+    held_out.loc[harmed, "score"] *= 0.3
+    found = verdicts(findings(held_out, {"kind": "gap_by_group", "metric": "sensitivity", "margin": 0.1}))
+    assert found["sex female minus others"] == "FAIL"
+    assert found["sex male minus others"] == "PASS"
+
+
+def test_patterns_are_judged_and_rare_ones_do_not_slip_through() -> None:
+    held_out = make_held_out(3000)
+    rare = held_out.index[:100]
+    held_out.loc[rare, "pattern"] = "ecg"
+    held_out.loc[rare, "score"] = 1 - held_out.loc[rare, "score"]
+    found = verdicts(findings(held_out, {"kind": "pattern_floor", "floor": 0.6}))
+    assert found["pattern labs"] == "PASS"
+    assert found["pattern all other patterns"] == "FAIL"
+
+
+def test_equal_groups_are_rarely_failed_and_a_much_worse_group_is_never_passed() -> None:
+    """Eight equal groups of about 50 positives: the bound gate fails next to none, where a point gate fails a third."""
+    rule = {"kind": "gap_by_group", "metric": "sensitivity", "margin": 0.10}
+    policy, rng, failed, point_failed = make_policy(rule), np.random.default_rng(0), 0, 0
+    for _ in range(60):
+        frame = pd.DataFrame({"label": 1, "score": (rng.random(400) < 0.85).astype(float)})
+        frame["sensitive.g"] = [f"g{n % 8}" for n in range(400)]
+        evidence = replace(make_evidence(frame, 0.5), declared={"g": [f"g{n}" for n in range(8)]})
+        found = evaluate(policy, evidence)
+        failed += any(finding.verdict == "FAIL" for finding in found)
+        point_failed += any((finding.value or 0) < -0.10 for finding in found)
+    assert failed <= 1
+    assert point_failed > 10
+
+
+def test_the_stored_numbers_give_the_same_verdict_again() -> None:
+    for held_out in (make_held_out(6000), make_held_out(200), make_held_out(3000, separation=0.1)):
+        policy = make_policy()
+        found = evaluate(policy, make_evidence(held_out))
+        stored = json.loads(json.dumps(as_data(found)))
+        assert judge_again(stored, policy) == worst([finding.verdict for finding in found])
+
+
+def test_a_stored_check_without_findings_is_an_error() -> None:
+    policy = make_policy()
+    stored = as_data(evaluate(policy, make_evidence(make_held_out(6000))))
+    assert judge_again([finding for finding in stored if finding["check"] != 2], policy) == "ERROR"
+
+
+# Decision ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_decision_shows_no_subject_and_no_small_cell() -> None:
+    held_out = make_held_out(600)
+    held_out["sensitive.sex"] = "male"
+    held_out.loc[:5, "sensitive.sex"] = "female"
+    decision = make_decision(held_out, make_policy(), "0" * 64)
+    assert "patient-" not in json.dumps(decision)
+    for name, rows in decision["tables"].items():
+        for row in rows:
+            for count in ("num_subjects", "num_positives", "num_negatives", "support"):
+                if count in row and not isinstance(row[count], str):
+                    assert row[count] == 0 or row[count] >= 11, f"{name}: {row}"
+    women = [row for row in decision["tables"]["groups"] if row["group"] == "female"]
+    assert {row["num_subjects"] for row in women} == {"<11"}
+    assert {row["value"] for row in women} == {None}
+
+
+def test_suppression_keeps_zero_and_large_counts() -> None:
+    table = pd.DataFrame({"group": ["a", "b", "c"], "num_subjects": [0, 5, 50], "value": [np.nan, 0.2, 0.5]})
+    rows = suppressed(table, 11)
+    assert [row["num_subjects"] for row in rows] == [0, "<11", 50]
+    assert [row["value"] for row in rows] == [None, None, 0.5]
+
+
+def test_reasons_start_with_the_gravest_and_the_worst_group_is_named() -> None:
+    held_out = make_held_out(6000)
+    harmed = (held_out["sensitive.sex"] == "female") & (held_out["label"] == 1)
+    held_out.loc[harmed, "score"] *= 0.3
+    decision = make_decision(held_out, make_policy(), "0" * 64)
+    assert decision["verdict"] == "FAIL"
+    said = reasons(decision)
+    assert said[0].startswith("FAIL: ")
+    assert worst_group(decision)["scope"] == "sex female minus others"  # type: ignore[index]

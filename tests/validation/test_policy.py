@@ -1,0 +1,86 @@
+"""Policies and operating points: what is refused, what is chosen."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cohorts.errors import InputError
+from tests.validation.cases import make_held_out, make_policy
+from validation.operating_point import choose_threshold, operating_point
+from validation.policy import load_policy
+from validation.predictions import check_predictions
+
+
+def test_the_shipped_policy_says_that_its_numbers_are_placeholders() -> None:
+    policy = load_policy("screening")
+    assert policy.owner.startswith("PLACEHOLDER")
+    assert policy.intended_use.startswith("PLACEHOLDER")
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        ({"kind": "flor"}, "does not match any of the expected tags"),
+        ({"kind": "floor", "metric": "auroc", "floor": 1.2}, r"floor: .* less than 1 \(value: 1.2\)"),
+        ({"kind": "floor", "metric": "auroc", "flor": 0.5}, "flor: Extra inputs are not permitted"),
+        ({"kind": "no_negative_transfer", "controls": [], "margin": 0.1}, "controls: List should have at least 1"),
+        ({"kind": "gap_by_group", "metric": "selection_rate", "margin": 0.1}, "metric: Input should be"),
+    ],
+)
+def test_a_broken_rule_is_refused_by_name(rule: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        make_policy(rule)
+
+
+def test_an_unknown_policy_lists_the_shipped_ones() -> None:
+    with pytest.raises(InputError, match="nor one of the shipped policies screening"):
+        load_policy("lenient")
+
+
+@pytest.mark.parametrize("sensitivity", [0.5, 0.85, 0.9, 1.0])
+def test_the_threshold_is_the_highest_that_reaches_the_sensitivity(sensitivity: float) -> None:
+    rng = np.random.default_rng(0)
+    label, score = (rng.random(300) < 0.4).astype(int), rng.random(300).round(2)
+    threshold = choose_threshold(label, score, sensitivity)
+    assert (score >= threshold)[label == 1].mean() >= sensitivity
+    assert (score > threshold)[label == 1].mean() < sensitivity
+
+
+def test_an_operating_point_has_a_digest_of_its_content() -> None:
+    tuning = make_held_out(300)
+    rule = make_policy().operating_point
+    first, second = operating_point(tuning, rule), operating_point(tuning.assign(score=tuning["score"] / 2), rule)
+    assert first["digest"] != second["digest"]
+    assert first == operating_point(tuning, rule)
+
+
+def test_no_positive_gives_no_operating_point() -> None:
+    with pytest.raises(InputError, match="no tuning subject is positive"):
+        choose_threshold(np.zeros(5), np.arange(5.0), 0.8)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("score", float("nan"), "1 values of score are not between 0 and 1"),
+        ("score", 1.5, "1 values of score are not between 0 and 1"),
+        ("control.scratch", -0.1, r"1 values of control\.scratch are not between 0 and 1"),
+        ("label", 2, "label must be 0 or 1 in every row"),
+        ("part", "training", "part `training` is neither of tuning, held_out"),
+        ("subject_id", "patient-00001", "1 rows repeat a subject"),
+    ],
+)
+def test_a_broken_table_of_predictions_is_refused(column: str, value: object, message: str) -> None:
+    frame = make_held_out(50)
+    frame[column] = frame[column].astype(object) if isinstance(value, str) else frame[column]
+    frame.loc[7, column] = value
+    with pytest.raises(InputError, match=message):
+        check_predictions(frame)
+
+
+def test_missing_columns_are_all_named() -> None:
+    with pytest.raises(InputError) as caught:
+        check_predictions(pd.DataFrame({"subject_id": ["a"], "label": [1]}))
+    assert [problem.split(";")[0] for problem in caught.value.problems] == [
+        f"predictions: no column {name}" for name in ("part", "site", "score", "pattern")
+    ]
