@@ -47,7 +47,7 @@ def make_world(seed: int) -> World:
         loadings[name] = weights
     return World(
         loadings=loadings,
-        noise={"age": 1.0, "labs": 0.6, "ecg": 0.5, "imaging": 0.6, "wearable": 0.6},
+        noise={"age": 1.5, "labs": 0.6, "ecg": 0.5, "imaging": 0.6, "wearable": 0.6},
         slope=np.array([1.6, -1.4, 1.5, 1.2, 1.0, -0.9]),
         male=0.4,
         intercept=-1.2,
@@ -63,12 +63,12 @@ def write_tables(folder: Path, *, num_subjects: int = 6000, seed: int = 7) -> No
 
     Args:
         folder: Existing folder.
-        num_subjects: A third of them rich, a third sparse, a third held-out.
+        num_subjects: Half of them rich, 15 % sparse, 35 % held-out: much is known where much was measured.
         seed: Seed of truth, subjects and absence.
     """
     world, rng = make_world(seed), np.random.default_rng(seed + 1)
-    third = num_subjects // 3
-    site = np.array(["north"] * third + ["east"] * (third // 2) + ["south"] * (third - third // 2) + ["west"] * third)
+    shares = {"north": 0.5, "east": 0.09, "south": 0.06, "west": 0.35}
+    site = np.repeat(list(shares), [round(num_subjects * share) for share in shares.values()])
     state = np.stack([world.site_means[s] for s in site]) + rng.standard_normal((len(site), NUM_LATENT))
     male = rng.random(len(site)) < 0.5
     logit = state @ world.slope + world.male * male + world.intercept
@@ -88,7 +88,7 @@ def _remove_modalities(
 ) -> None:
     age = measured["age"][:, 0]
     for name, share in AVAILABILITY.items():
-        odds = np.log(share / (1 - share)) + {"imaging": 0.8 * (male - 0.5), "wearable": -0.5 * age}.get(name, 0.0)
+        odds = np.log(share / (1 - share)) + {"imaging": 0.8 * (male - 0.5), "wearable": -0.4 * age}.get(name, 0.0)
         absent = (rng.random(len(rich)) > expit(odds + np.zeros(len(rich)))) & ~rich
         measured[name][absent] = np.nan
 
@@ -138,7 +138,7 @@ def _write(
         {
             "subject_id": ids,
             "site": site,
-            "age": 58 + 9 * measured["age"][:, 0],
+            "age": 58 + 7 * measured["age"][:, 0],
             "sex": np.where(male, "M", "F"),
             "outcome": label.astype(int),
         }

@@ -77,12 +77,14 @@ class TrainingOptions:
     """Seed of weights, order, masking and dropout."""
     accelerator: str = "cpu"
     """Lightning's accelerator: cpu, gpu, mps or auto."""
+    num_threads: int = 1
+    """CPU threads; with one, a seed gives the same numbers on any number of cores, and a small network is no slower."""
 
     def problems(self) -> list[str]:
         """What is wrong with these values, in sentences."""
         found = [
             f"training.{name}: must be at least 1 (value: {getattr(self, name)})"
-            for name in ("num_epochs", "batch_size", "patience")
+            for name in ("num_epochs", "batch_size", "patience", "num_threads")
             if getattr(self, name) < 1
         ]
         if not self.learning_rate > 0:

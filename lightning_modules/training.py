@@ -35,6 +35,7 @@ def fit(
     keep_best = ModelCheckpoint(
         checkpoints, "best", monitor="tuning/log_loss", save_last=True, enable_version_counter=False
     )
+    torch.set_num_threads(module.options.num_threads)
     module.train()  # a network that comes out of a bundle is in evaluation mode
     with warnings.catch_warnings(), _quiet_lightning():
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")

@@ -10,6 +10,7 @@ import pandas as pd
 
 from cohorts.errors import InputError
 from cohorts.files import canonical_json, digest_of_text, read_json
+from cohorts.splits import PARTS
 from validation.audit import audit
 from validation.gate import Evidence, as_data, evaluate, judge_again, worst
 from validation.holdout import auroc_by, performance
@@ -44,13 +45,13 @@ def decide(
     findings = as_data(evaluate(policy, evidence))
     held_out, least = evidence.held_out, policy.smallest_group
     shown = {
-        "people": _people(people),
-        "availability": availability(people, modalities, "part", policy.alpha),
+        "people": _people(people, evidence.declared),
+        "availability": _ordered(availability(people, modalities, "part", policy.alpha), {"group": PARTS}),
         "performance": performance(held_out, evidence.threshold, policy.alpha),
         "sites": auroc_by(held_out, held_out["site"], policy.alpha),
         "patterns": performance_by_pattern(held_out, PATTERN_SHARE_SHOWN, policy.alpha),
         "groups": audit(held_out, evidence.threshold, policy.alpha, evidence.declared),
-        "availability_by_group": _availability_by_group(held_out, modalities, policy.alpha),
+        "availability_by_group": _availability_by_group(held_out, modalities, policy.alpha, evidence.declared),
     }
     content = {
         "schema": SCHEMA,
@@ -132,7 +133,18 @@ def worst_group(decision: Mapping[str, Any]) -> dict[str, Any] | None:
     return min(by_group, key=lambda finding: finding["lower"] - finding["threshold"], default=None)
 
 
-def _people(people: pd.DataFrame) -> pd.DataFrame:
+def _ordered(table: pd.DataFrame, orders: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """Rows in a given order of some columns' values; values that are not listed come last."""
+    ranks = {column: {value: rank for rank, value in enumerate(order)} for column, order in orders.items()}
+
+    def rank(values: pd.Series) -> pd.Series:
+        known = ranks[str(values.name)]
+        return values.map(lambda value: known.get(value, len(known)))
+
+    return table.sort_values(list(orders), key=rank, kind="stable", ignore_index=True)
+
+
+def _people(people: pd.DataFrame, declared: Mapping[str, Sequence[str]]) -> pd.DataFrame:
     columns = {"all": pd.Series("all", people.index), "site": people["site"]}
     columns |= {name: people[SENSITIVE + name] for name in sensitive_features(people)}
     rows = []
@@ -141,13 +153,17 @@ def _people(people: pd.DataFrame) -> pd.DataFrame:
             positives = int(member["label"].sum())
             counts = {"num_subjects": len(member), "num_positives": positives, "num_negatives": len(member) - positives}
             rows.append({"feature": feature, "part": part, "group": group, **counts, "share": positives / len(member)})
-    return pd.DataFrame(rows)
+    groups = [group for names in declared.values() for group in names]
+    return _ordered(pd.DataFrame(rows), {"feature": list(columns), "part": PARTS, "group": groups})
 
 
-def _availability_by_group(held_out: pd.DataFrame, modalities: Sequence[str], alpha: float) -> pd.DataFrame:
+def _availability_by_group(
+    held_out: pd.DataFrame, modalities: Sequence[str], alpha: float, declared: Mapping[str, Sequence[str]]
+) -> pd.DataFrame:
     names = {"site": "site", **{name: SENSITIVE + name for name in sensitive_features(held_out)}}
     tables = [availability(held_out, modalities, column, alpha).assign(feature=name) for name, column in names.items()]
-    return pd.concat(tables, ignore_index=True)
+    groups = [group for names in declared.values() for group in names]
+    return _ordered(pd.concat(tables, ignore_index=True), {"feature": list(names), "group": groups})
 
 
 def _plain(value: Any) -> Any:
