@@ -1,6 +1,5 @@
-"""Tables to a cohort: files are read and joined on the subject id by DuckDB, never on row order."""
+"""Tables to a cohort: joined on the subject id by DuckDB, never on row order; all problems at once."""
 
-import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,10 +11,10 @@ import pandas as pd
 from cohorts.checks import problems_of
 from cohorts.cohort import ROLES, Cohort
 from cohorts.errors import InputError, raise_if
-from cohorts.spec import CohortSpec, Modality, SensitiveFeature, Table
+from cohorts.spec import CohortSpec, Modality, SensitiveFeature
 from cohorts.synthetic import write_tables
+from cohorts.tables import SUBJECT, first_line, load_tables, quoted
 
-SUBJECT = "_subject_id"
 SMALLEST_SHOWN = 11  # a text from the tables is quoted in an error only if at least this many rows hold it
 
 
@@ -44,8 +43,7 @@ def read_cohort(
     wanted = {m.table for name, m in spec.modalities.items() if name not in absent} | {next(iter(spec.tables))}
     tables = {name: table for name, table in spec.tables.items() if name in wanted or labelled}
     with duckdb.connect(":memory:", config={"threads": 2}) as connection:
-        _load_tables(connection, tables, spec.subject_id, data)
-        connection.execute("SET enable_external_access = false")
+        load_tables(connection, tables, spec.subject_id, data)
         cohort = _Assembly(connection, spec, list(tables), labelled, absent).cohort()
     raise_if(problems_of(cohort, labelled=labelled))
     return cohort
@@ -57,81 +55,6 @@ def _read_generated(spec: CohortSpec, *, labelled: bool, absent: frozenset[str])
     with TemporaryDirectory() as folder:
         write_tables(Path(folder))
         return read_cohort(spec, Path(folder), labelled=labelled, absent=absent)
-
-
-# Files into DuckDB -----------------------------------------------------------------------------------------------
-
-
-def _load_tables(
-    connection: duckdb.DuckDBPyConnection, tables: dict[str, Table], subject_id: list[str], data: Path
-) -> None:
-    problems = []
-    for name, table in tables.items():
-        missing = [path for path in table.paths.values() if not (data / path).is_file()]
-        problems += [f"table {name}: no file {path} in {data}; put it there, or mend `files`" for path in missing]
-    raise_if(problems)
-    for name, table in tables.items():
-        try:
-            files = [(key, data / path) for key, path in table.paths.items()]
-            parts = [_select_file(connection, table, key, file, subject_id) for key, file in files]
-            stacked = " UNION ALL BY NAME ".join(f"({part})" for part in parts)
-            connection.execute(f"CREATE TABLE {_quoted(name)} AS {stacked}")
-        except duckdb.Error as error:
-            problems.append(f"table {name}: cannot be read ({_first_line(error)})")
-            continue
-        problems += _key_problems(connection, name, subject_id)
-    raise_if(problems)
-
-
-def _select_file(
-    connection: duckdb.DuckDBPyConnection, table: Table, key: str, file: Path, subject_id: list[str]
-) -> str:
-    path = _text(str(file))
-    if file.suffix in {".parquet", ".pq"}:
-        source = f"read_parquet({path})"
-    else:
-        nulls = ", ".join(_text(code) for code in ["", *table.missing_codes])
-        options = f"{path}, header = {str(table.header).lower()}, nullstr = [{nulls}], sample_size = -1"
-        if table.columns:
-            options += f", names = [{', '.join(_text(column) for column in table.columns)}]"
-        columns = [row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM read_csv({options})").fetchall()]
-        # Ids are read as text, which keeps their leading zeros.
-        ids = ", ".join(f"{_text(column)}: 'VARCHAR'" for column in subject_id if column in columns)
-        source = f"read_csv({options}, types = {{{ids}}})" if ids else f"read_csv({options})"
-    made = ""
-    if table.file_column:
-        made += f", {_text(key)} AS {_quoted(table.file_column)}"
-    if table.row_column:
-        made += f", row_number() OVER () - 1 AS {_quoted(table.row_column)}"
-    return f"SELECT *{made} FROM {source}"
-
-
-def _key_problems(connection: duckdb.DuckDBPyConnection, name: str, subject_id: list[str]) -> list[str]:
-    columns = [row[0] for row in connection.execute(f"DESCRIBE {_quoted(name)}").fetchall()]
-    lacking = [column for column in subject_id if column not in columns]
-    if lacking:
-        return [f"table {name}: has no column {', '.join(lacking)} of the subject id; it has {', '.join(columns)}"]
-    parts = " || '/' || ".join(f"CAST({_quoted(column)} AS VARCHAR)" for column in subject_id)
-    connection.execute(f"ALTER TABLE {_quoted(name)} ADD COLUMN {SUBJECT} VARCHAR")
-    connection.execute(f"UPDATE {_quoted(name)} SET {SUBJECT} = {parts}")
-    count = f"SELECT count(*), count({SUBJECT}), count(DISTINCT {SUBJECT}) FROM {_quoted(name)}"
-    rows, with_id, distinct = connection.execute(count).fetchone() or (0, 0, 0)
-    problems = []
-    if rows == 0:
-        problems.append(f"table {name}: has no row")
-    if rows > with_id:
-        problems.append(
-            f"table {name}: {rows - with_id} rows have no subject id ({', '.join(subject_id)}); fill or drop them"
-        )
-    if with_id > distinct:
-        problems.append(
-            f"table {name}: {with_id - distinct} rows repeat a subject id ({', '.join(subject_id)}), where each may "
-            "stand once; keep one row a subject"
-        )
-    return problems
-
-
-# DuckDB into a cohort --------------------------------------------------------------------------------------------
 
 
 class _Assembly:
@@ -146,13 +69,13 @@ class _Assembly:
         absent: frozenset[str],
     ) -> None:
         self.connection, self.spec, self.labelled, self.absent = connection, spec, labelled, absent
-        first, *others = [_quoted(name) for name in tables]
+        first, *others = [quoted(name) for name in tables]
         joins = " ".join(f"LEFT JOIN {other} ON {other}.{SUBJECT} = {first}.{SUBJECT}" for other in others)
         self.joined, self.first = f"{first} {joins}", first
         self.problems: list[str] = []
         self.notes: list[str] = []
         for name in tables[1:]:
-            query = f"SELECT count(*) FROM {_quoted(name)} ANTI JOIN {first} USING ({SUBJECT})"
+            query = f"SELECT count(*) FROM {quoted(name)} ANTI JOIN {first} USING ({SUBJECT})"
             unknown = (connection.execute(query).fetchone() or (0,))[0]
             if unknown:
                 self.notes.append(
@@ -190,7 +113,7 @@ class _Assembly:
         try:
             return self.connection.execute(query).df()["value"]
         except duckdb.Error as error:
-            self.problems.append(f"{what} `{sql}`: cannot be computed ({_first_line(error)})")
+            self.problems.append(f"{what} `{sql}`: cannot be computed ({first_line(error)})")
             return pd.Series([], dtype=object)
 
     def roles(self) -> np.ndarray:
@@ -234,7 +157,7 @@ class _Assembly:
             rows = (self.connection.execute(f"SELECT count(*) FROM {self.first}").fetchone() or (0,))[0]
             kinds = {column: float if column in modality.numeric else object for column in modality.columns}
             return pd.DataFrame({column: pd.Series(None, range(rows), dtype=kind) for column, kind in kinds.items()})
-        table = _quoted(modality.table)
+        table = quoted(modality.table)
         known = [row[0] for row in self.connection.execute(f"DESCRIBE {table}").fetchall()]
         lacking = [column for column in modality.columns if column not in known]
         if lacking:
@@ -243,7 +166,7 @@ class _Assembly:
                 f"modality {name}: table {modality.table} has no column {', '.join(lacking)}; it has {shown}"
             )
             return pd.DataFrame()
-        columns = ", ".join(f"{table}.{_quoted(column)}" for column in modality.columns)
+        columns = ", ".join(f"{table}.{quoted(column)}" for column in modality.columns)
         join = "" if table == self.first else f"LEFT JOIN {table} ON {table}.{SUBJECT} = {self.first}.{SUBJECT}"
         frame = self.connection.execute(
             f"SELECT {columns} FROM {self.first} {join} ORDER BY {self.first}.{SUBJECT}"
@@ -280,20 +203,3 @@ def _as_code(value: Any) -> str | None:
     if isinstance(value, float | np.floating) and float(value).is_integer():
         return str(int(value))
     return str(value)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
-
-
-def _first_line(error: Exception) -> str:
-    """DuckDB's own words, without any value of a table."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    shown = [lines[0], *[line for line in lines[1:] if line.startswith(("Candidate", "Expected"))][:1]]
-    if isinstance(error, duckdb.ConversionException):
-        shown[0] = re.sub(r"string '.*?' to", "a text to", shown[0])
-    return " ".join(shown)

@@ -11,8 +11,8 @@ from cohorts.files import canonical_json, digest_of_file, read_json, write_table
 from scripts.case import Case
 from scripts.dashboard import DashboardOptions, log_decision, start_run
 from scripts.stage import Stage
+from validation.checks import Evidence
 from validation.decision import decide
-from validation.gate import Evidence
 from validation.operating_point import operating_point
 from validation.policy import Policy
 from validation.predictions import check_predictions, describe_people, make_predictions

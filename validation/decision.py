@@ -12,7 +12,8 @@ from cohorts.errors import InputError
 from cohorts.files import canonical_json, digest_of_text, read_json
 from cohorts.splits import PARTS
 from validation.audit import audit
-from validation.gate import Evidence, as_data, evaluate, judge_again, worst
+from validation.checks import Evidence
+from validation.gate import as_data, evaluate, judge_again, worst
 from validation.holdout import auroc_by, performance
 from validation.modality_audit import availability, performance_by_pattern
 from validation.policy import Policy, parse_policy

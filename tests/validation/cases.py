@@ -9,8 +9,8 @@ import pandas as pd
 
 from cohorts.files import canonical_json, digest_of_file, write_whole
 from lightning_modules.manifest import CONTENT, MANIFEST, WEIGHTS, verify_bundle
+from validation.checks import Evidence
 from validation.decision import decide
-from validation.gate import Evidence
 from validation.policy import Policy, parse_policy
 from validation.report import render
 

@@ -10,7 +10,8 @@ import pytest
 
 from tests.validation.cases import CHECKS, make_decision, make_evidence, make_held_out, make_policy
 from validation.decision import reasons, suppressed, worst_group
-from validation.gate import Finding, as_data, evaluate, judge, judge_again, worst
+from validation.findings import Finding
+from validation.gate import as_data, evaluate, judge, judge_again, worst
 
 
 def findings(held_out: pd.DataFrame, *checks: dict[str, Any], threshold: float = 0.3, **facts: bool) -> list[Finding]:

@@ -1,0 +1,167 @@
+"""The kinds of checks: what each estimates, of whom, and against which threshold. None gives a verdict."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import isnan
+
+import pandas as pd
+
+from validation.audit import rate
+from validation.estimands import Auroc, Estimand, Mean, RateGap
+from validation.findings import Finding
+from validation.modality_audit import pattern_groups
+from validation.policy import Floor, FloorByGroup, GapByGroup, Integrity, NoNegativeTransfer, PatternFloor, Policy
+from validation.predictions import CONTROL, SENSITIVE
+
+NAMES = {"auroc": "AUROC", "sensitivity": "Sensitivity", "specificity": "Specificity", "ppv": "PPV"}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the checks look at.
+
+    Attributes:
+        held_out: Checked predictions of the held-out cohort, its controls among them.
+        threshold: Operating point.
+        declared: Sensitive feature to its declared groups.
+        facts: Sentence to whether it holds, for the integrity check.
+    """
+
+    held_out: pd.DataFrame
+    threshold: float
+    declared: Mapping[str, Sequence[str]]
+    facts: Mapping[str, bool]
+
+
+def _found(
+    title: str,
+    scope: str,
+    estimand: Estimand,
+    threshold: float,
+    policy: Policy,
+    *,
+    few: Mapping[str, float] | None = None,
+    plan: Estimand | None = None,
+) -> Finding:
+    """From an estimand; where one of the counts in `few` is under the smallest group, no figure is shown.
+
+    Args:
+        title, scope: What is estimated, and of whom.
+        estimand: The estimate.
+        threshold: What its lower bound must reach.
+        policy: Level and smallest group.
+        few: Counts that the estimate rests on, by name; its own support where None.
+        plan: Estimate of everybody, from which the number needed is planned where there are too few.
+    """
+    counts = few or {estimand.unit: estimand.support}
+    lower, upper = estimand.interval(policy.alpha)
+    finding = Finding(0, "", title, scope, "too_few", threshold, unit=estimand.unit)
+    lacking = [name for name, count in counts.items() if count < policy.smallest_group]
+    if lacking or isnan(lower):
+        needed = plan.needed(threshold, policy.alpha) if plan else None
+        return replace(finding, few=lacking[0] if lacking else estimand.unit, needed=needed)
+    return replace(
+        finding,
+        basis="bounds",
+        value=estimand.value,
+        lower=lower,
+        upper=upper,
+        support=int(estimand.support),
+        p_fail=estimand.p_value_below(threshold),
+        needed=estimand.needed(threshold, policy.alpha),
+    )
+
+
+def _integrity(rule: Integrity, evidence: Evidence, policy: Policy) -> list[Finding]:
+    return [
+        Finding(0, "", sentence, "record", "holds" if holds else "broken") for sentence, holds in evidence.facts.items()
+    ]
+
+
+def _floor(rule: Floor, evidence: Evidence, policy: Policy) -> list[Finding]:
+    frame = evidence.held_out
+    label, score = frame["label"].to_numpy(), frame["score"].to_numpy()
+    estimand: Estimand = Auroc.of(label, score)
+    if rule.metric != "auroc":
+        estimand = rate(rule.metric, label, score >= evidence.threshold)
+    return [_found(NAMES[rule.metric], "all held-out subjects", estimand, rule.floor, policy)]
+
+
+def _no_negative_transfer(rule: NoNegativeTransfer, evidence: Evidence, policy: Policy) -> list[Finding]:
+    frame, findings = evidence.held_out, []
+    for name in rule.controls:
+        scope = f"model minus {name}"
+        if CONTROL + name not in frame:
+            findings.append(Finding(0, "", "AUROC gain", scope, "missing", -rule.margin))
+            continue
+        gain = Mean.auroc_gain(*(frame[column].to_numpy() for column in ("label", "score", CONTROL + name)))
+        findings.append(_found("AUROC gain", scope, gain, -rule.margin, policy))
+    return findings
+
+
+def _groups(evidence: Evidence) -> list[tuple[str, str, pd.Series]]:
+    """Feature, group and membership: the declared groups, and those that occur besides them."""
+    found = []
+    for feature in sorted(evidence.declared):
+        values = evidence.held_out[SENSITIVE + feature]
+        others = sorted(set(values) - set(evidence.declared[feature]))
+        found += [(feature, group, values == group) for group in [*evidence.declared[feature], *others]]
+    return found
+
+
+def _floor_by_group(rule: FloorByGroup, evidence: Evidence, policy: Policy) -> list[Finding]:
+    label = evidence.held_out["label"].to_numpy()
+    flagged = (evidence.held_out["score"] >= evidence.threshold).to_numpy()
+    overall = rate(rule.metric, label, flagged)
+    findings = []
+    for feature, group, member in _groups(evidence):
+        if not member.any():
+            findings.append(Finding(0, "", NAMES[rule.metric], f"{feature} {group}", "missing", rule.floor))
+            continue
+        counts = rate(rule.metric, label[member], flagged[member])
+        few = {"subjects": int(member.sum()), counts.unit: counts.total}
+        scope = f"{feature} {group}"
+        findings.append(_found(NAMES[rule.metric], scope, counts, rule.floor, policy, few=few, plan=overall))
+    return findings
+
+
+def _gap_by_group(rule: GapByGroup, evidence: Evidence, policy: Policy) -> list[Finding]:
+    label = evidence.held_out["label"].to_numpy()
+    flagged = (evidence.held_out["score"] >= evidence.threshold).to_numpy()
+    findings = []
+    for feature, group, member in _groups(evidence):
+        title, scope = f"{NAMES[rule.metric]} gap", f"{feature} {group} minus others"
+        if not member.any():
+            findings.append(Finding(0, "", title, scope, "missing", -rule.margin))
+            continue
+        inside = rate(rule.metric, label[member], flagged[member])
+        outside = rate(rule.metric, label[~member], flagged[~member])
+        few = {
+            "subjects": int(member.sum()),
+            "others": int((~member).sum()),
+            inside.unit: inside.total,
+            f"{inside.unit} among the others": outside.total,
+        }
+        findings.append(_found(title, scope, RateGap(inside, outside), -rule.margin, policy, few=few))
+    return findings
+
+
+def _pattern_floor(rule: PatternFloor, evidence: Evidence, policy: Policy) -> list[Finding]:
+    groups = pattern_groups(evidence.held_out["pattern"], rule.least_share)
+    findings = []
+    for pattern in groups.value_counts().index:
+        part = evidence.held_out[groups == pattern]
+        estimand = Auroc.of(part["label"].to_numpy(), part["score"].to_numpy())
+        few = {"subjects": len(part), "positives": estimand.num_positives, "negatives": estimand.num_negatives}
+        findings.append(_found("AUROC", f"pattern {pattern}", estimand, rule.floor, policy, few=few))
+    return findings
+
+
+GATHER: dict[type, Callable[..., list[Finding]]] = {
+    Integrity: _integrity,
+    Floor: _floor,
+    NoNegativeTransfer: _no_negative_transfer,
+    FloorByGroup: _floor_by_group,
+    GapByGroup: _gap_by_group,
+    PatternFloor: _pattern_floor,
+}

@@ -1,0 +1,70 @@
+"""A finding: what one check found for one group, in numbers and in words."""
+
+from dataclasses import dataclass
+
+from validation.policy import Policy
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found for one group, and what follows.
+
+    Attributes:
+        check: Position of the check in the policy.
+        kind: Kind of the check.
+        title: What is estimated.
+        scope: Of whom.
+        basis: "bounds", "too_few", "missing" (declared but not there), "holds" or "broken" (a fact of integrity).
+        threshold: What the lower bound must reach; None for a fact.
+        value, lower, upper: Estimate and bounds; None where they are not to be shown or do not exist.
+        support, unit: How many subjects of what kind it rests on; None where under the smallest group.
+        few: Under "too_few", what there are too few of.
+        p_fail: Smallest level at which the upper bound is under the threshold.
+        needed: How many of `unit` would decide for PASS if the estimate stayed; None where none would, or unknown.
+        verdict: PASS, FAIL, INSUFFICIENT or ERROR.
+        sentence: The finding in words.
+    """
+
+    check: int
+    kind: str
+    title: str
+    scope: str
+    basis: str
+    threshold: float | None = None
+    value: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    support: int | None = None
+    unit: str = "subjects"
+    few: str | None = None
+    p_fail: float | None = None
+    needed: int | None = None
+    verdict: str = "ERROR"
+    sentence: str = ""
+
+
+def sentence(finding: Finding, verdict: str, policy: Policy) -> str:
+    name = f"{finding.title}, {finding.scope}"
+    if finding.basis in ("holds", "broken"):
+        return f"{finding.title}: {'yes' if finding.basis == 'holds' else 'NO'}"
+    if finding.basis == "missing":
+        return f"{name}: declared, but nobody and nothing of that name is in the held-out predictions"
+    word = "floor" if (finding.threshold or 0) > 0 else "margin"
+    limit = f"{word} {_number(finding.threshold)}"
+    if finding.basis == "too_few":
+        needed = f"; about {finding.needed} {finding.unit} needed at the overall rate" if finding.needed else ""
+        return f"{name}: fewer than {policy.smallest_group} {finding.few}, which cannot support an audit{needed}"
+    interval = f"{_number(finding.value)} [{_number(finding.lower)}, {_number(finding.upper)}]"
+    if verdict == "PASS":
+        return f"{name}: {interval}, lower bound reaches {limit}; {finding.support} {finding.unit}"
+    if verdict == "FAIL":
+        return f"{name}: {interval}, upper bound is under {limit}; {finding.support} {finding.unit}"
+    needed = f"about {finding.needed} needed" if finding.needed else "no number would pass at this estimate"
+    return (
+        f"{name}: {interval}, lower bound {_number(finding.lower)} < {limit}; "
+        f"{finding.support} {finding.unit}, {needed}"
+    )
+
+
+def _number(value: float | None) -> str:
+    return "?" if value is None else f"{value:.2f}".replace("-0.00", "0.00")
