@@ -83,7 +83,7 @@ def workflow(
 
 def summarise(out: Path) -> dict[str, Any]:
     """What a person wants to know at the end, from the decision; paths are below OUT."""
-    from validation.decision import read_decision, reasons, worst_group
+    from validation.decision import read_decision, reasons, too_small, worst_group
 
     decision = read_decision(out / "validate" / "decision.json")
     auroc = next(row for row in decision["tables"]["performance"] if row["metric"] == "auroc")
@@ -93,6 +93,7 @@ def summarise(out: Path) -> dict[str, Any]:
         "reasons": reasons(decision),
         "auroc": {key: auroc[key] for key in ("value", "lower", "upper", "support")},
         "worst_group": group["sentence"] if group else "none could be judged",
+        "too_small_to_judge": too_small(decision),
         "report": str(out / "validate" / "report.html"),
         "decision": str(out / "validate" / "decision.json"),
         "bundle": str(out / "finetune" / "bundle"),
@@ -110,6 +111,7 @@ def tell(summary: dict[str, Any]) -> str:
         "verdict": summary["verdict"],
         "AUROC": "{value:.3f} [{lower:.3f}, {upper:.3f}] on {support} held-out subjects".format(**auroc),
         "worst group": summary["worst_group"],
+        "too small": ", ".join(summary["too_small_to_judge"]) or "no group",
         "report": summary["report"],
         "dashboard": f"wandb leet {summary['dashboard']}",
         "bundle": f"{summary['bundle']}, {place}",

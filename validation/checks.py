@@ -41,6 +41,7 @@ def _found(
     policy: Policy,
     *,
     few: Mapping[str, float] | None = None,
+    family: str = "",
     plan: Estimand | None = None,
 ) -> Finding:
     """From an estimand; where one of the counts in `few` is under the smallest group, no figure is shown.
@@ -51,11 +52,12 @@ def _found(
         threshold: What its lower bound must reach.
         policy: Level and smallest group.
         few: Counts that the estimate rests on, by name; its own support where None.
+        family: Whose groups add up to everybody.
         plan: Estimate of everybody, from which the number needed is planned where there are too few.
     """
     counts = few or {estimand.unit: estimand.support}
     lower, upper = estimand.interval(policy.alpha)
-    finding = Finding(0, "", title, scope, "too_few", threshold, unit=estimand.unit)
+    finding = Finding(0, "", title, scope, "too_few", threshold, unit=estimand.unit, family=family)
     lacking = [name for name, count in counts.items() if count < policy.smallest_group]
     if lacking or isnan(lower):
         needed = plan.needed(threshold, policy.alpha) if plan else None
@@ -121,7 +123,9 @@ def _floor_by_group(rule: FloorByGroup, evidence: Evidence, policy: Policy) -> l
         counts = rate(rule.metric, label[member], flagged[member])
         few = {"subjects": int(member.sum()), counts.unit: counts.total}
         scope = f"{feature} {group}"
-        findings.append(_found(NAMES[rule.metric], scope, counts, rule.floor, policy, few=few, plan=overall))
+        findings.append(
+            _found(NAMES[rule.metric], scope, counts, rule.floor, policy, few=few, family=feature, plan=overall)
+        )
     return findings
 
 
@@ -142,7 +146,7 @@ def _gap_by_group(rule: GapByGroup, evidence: Evidence, policy: Policy) -> list[
             inside.unit: inside.total,
             f"{inside.unit} among the others": outside.total,
         }
-        findings.append(_found(title, scope, RateGap(inside, outside), -rule.margin, policy, few=few))
+        findings.append(_found(title, scope, RateGap(inside, outside), -rule.margin, policy, few=few, family=feature))
     return findings
 
 
@@ -153,7 +157,7 @@ def _pattern_floor(rule: PatternFloor, evidence: Evidence, policy: Policy) -> li
         part = evidence.held_out[groups == pattern]
         estimand = Auroc.of(part["label"].to_numpy(), part["score"].to_numpy())
         few = {"subjects": len(part), "positives": estimand.num_positives, "negatives": estimand.num_negatives}
-        findings.append(_found("AUROC", f"pattern {pattern}", estimand, rule.floor, policy, few=few))
+        findings.append(_found("AUROC", f"pattern {pattern}", estimand, rule.floor, policy, few=few, family="pattern"))
     return findings
 
 

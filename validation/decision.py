@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from cohorts.files import canonical_json, digest_of_text, read_json
 from cohorts.splits import PARTS
 from validation.audit import audit
 from validation.checks import Evidence
+from validation.disclosure import suppressed
 from validation.gate import as_data, evaluate, judge_again, worst
 from validation.holdout import auroc_by, performance
 from validation.modality_audit import availability, performance_by_pattern
@@ -20,7 +20,8 @@ from validation.policy import Policy, parse_policy
 from validation.predictions import SENSITIVE, sensitive_features
 
 SCHEMA = "rich2sparse/decision/1"
-COUNTS = ("num_subjects", "num_positives", "num_negatives", "support")
+# Columns whose equal values make rows that add up, by table.
+FAMILIES = {"people": ("feature", "part"), "groups": ("feature",), "availability_by_group": ("feature", "modality")}
 PATTERN_SHARE_SHOWN = 0.05
 
 
@@ -61,32 +62,11 @@ def decide(
         "policy": policy.model_dump(mode="json"),
         "policy_digest": policy.digest,
         "findings": findings,
-        "tables": {name: suppressed(table, least) for name, table in shown.items()},
+        "tables": {name: suppressed(table, least, FAMILIES.get(name, ())) for name, table in shown.items()},
         "modalities": list(modalities),
         **record,
     }
     return {**content, "digest": digest_of_text(canonical_json(content))}
-
-
-def suppressed(table: pd.DataFrame, least: int) -> list[dict[str, Any]]:
-    """Rows as plain data, without any count from 1 to `least` - 1 and any figure that rests on one.
-
-    A suppressed count is the text "<11" (with that number); a figure is None.
-    """
-    rows = []
-    for row in table.to_dict("records"):
-        small = {name for name in COUNTS if name in row and 0 < row[name] < least}
-        rests_on = (
-            {"num_subjects", "support"} if "support" in row else {"num_subjects", "num_positives", "num_negatives"}
-        )
-        hidden = {"value", "lower", "upper", "share"} if small & rests_on else set()
-        rows.append(
-            {
-                str(name): f"<{least}" if name in small else None if name in hidden else _plain(value)
-                for name, value in row.items()
-            }
-        )
-    return rows
 
 
 def read_decision(path: Path) -> dict[str, Any]:
@@ -134,6 +114,18 @@ def worst_group(decision: Mapping[str, Any]) -> dict[str, Any] | None:
     return min(by_group, key=lambda finding: finding["lower"] - finding["threshold"], default=None)
 
 
+def too_small(decision: Mapping[str, Any]) -> list[str]:
+    """Groups of sensitive features that some check could not judge, such as "sex female"."""
+    found = [
+        finding["scope"].removesuffix(" minus others")
+        for finding in decision["findings"]
+        if finding["kind"] in ("floor_by_group", "gap_by_group")
+        and finding["basis"] == "too_few"
+        and not finding["few"].endswith("others")
+    ]
+    return list(dict.fromkeys(found))
+
+
 def _ordered(table: pd.DataFrame, orders: Mapping[str, Sequence[str]]) -> pd.DataFrame:
     """Rows in a given order of some columns' values; values that are not listed come last."""
     ranks = {column: {value: rank for rank, value in enumerate(order)} for column, order in orders.items()}
@@ -165,9 +157,3 @@ def _availability_by_group(
     tables = [availability(held_out, modalities, column, alpha).assign(feature=name) for name, column in names.items()]
     groups = [group for names in declared.values() for group in names]
     return _ordered(pd.concat(tables, ignore_index=True), {"feature": list(names), "group": groups})
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float):
-        return float(value) if isfinite(value) else None
-    return value.item() if hasattr(value, "item") else value

@@ -52,7 +52,7 @@ def availability_bars(rows: Sequence[dict[str, Any]], modalities: Sequence[str])
         modalities: In order, first at the top.
     """
     groups = list(dict.fromkeys(row["group"] for row in rows))
-    shares = {(row["group"], row["modality"]): row["value"] or 0.0 for row in rows}
+    shares = {(row["group"], row["modality"]): _drawn(row) for row in rows}
     figure = Figure(figsize=(7.2, 0.9 + 0.16 * len(modalities) * max(2, len(groups))))
     axes = figure.subplots()
     height = 0.8 / len(groups)
@@ -71,6 +71,13 @@ def availability_bars(rows: Sequence[dict[str, Any]], modalities: Sequence[str])
     axes.set_xlabel("share who have it, %")
     axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     return _svg(figure)
+
+
+def _drawn(row: dict[str, Any]) -> float:
+    """A share; where it is suppressed, a handful who have the modality, or who lack it, are drawn as nobody."""
+    if row["value"] is not None:
+        return float(row["value"])
+    return 0.0 if str(row["num_present"]).startswith("<") else 1.0
 
 
 def _svg(figure: Figure) -> str:

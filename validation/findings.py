@@ -17,7 +17,9 @@ class Finding:
         basis: "bounds", "too_few", "missing" (declared but not there), "holds" or "broken" (a fact of integrity).
         threshold: What the lower bound must reach; None for a fact.
         value, lower, upper: Estimate and bounds; None where they are not to be shown or do not exist.
+        family: Sensitive feature, or "pattern", whose groups add up to everybody; "" for none.
         support, unit: How many subjects of what kind it rests on; None where under the smallest group.
+        rounded: Whether the support was rounded to tens, so that nobody can subtract.
         few: Under "too_few", what there are too few of.
         p_fail: Smallest level at which the upper bound is under the threshold.
         needed: How many of `unit` would decide for PASS if the estimate stayed; None where none would, or unknown.
@@ -37,6 +39,8 @@ class Finding:
     support: int | None = None
     unit: str = "subjects"
     few: str | None = None
+    family: str = ""
+    rounded: bool = False
     p_fail: float | None = None
     needed: int | None = None
     verdict: str = "ERROR"
@@ -54,16 +58,14 @@ def sentence(finding: Finding, verdict: str, policy: Policy) -> str:
     if finding.basis == "too_few":
         needed = f"; about {finding.needed} {finding.unit} needed at the overall rate" if finding.needed else ""
         return f"{name}: fewer than {policy.smallest_group} {finding.few}, which cannot support an audit{needed}"
+    support = f"{'about ' if finding.rounded else ''}{finding.support} {finding.unit}"
     interval = f"{_number(finding.value)} [{_number(finding.lower)}, {_number(finding.upper)}]"
     if verdict == "PASS":
-        return f"{name}: {interval}, lower bound reaches {limit}; {finding.support} {finding.unit}"
+        return f"{name}: {interval}, lower bound reaches {limit}; {support}"
     if verdict == "FAIL":
-        return f"{name}: {interval}, upper bound is under {limit}; {finding.support} {finding.unit}"
+        return f"{name}: {interval}, upper bound is under {limit}; {support}"
     needed = f"about {finding.needed} needed" if finding.needed else "no number would pass at this estimate"
-    return (
-        f"{name}: {interval}, lower bound {_number(finding.lower)} < {limit}; "
-        f"{finding.support} {finding.unit}, {needed}"
-    )
+    return f"{name}: {interval}, lower bound {_number(finding.lower)} < {limit}; {support}, {needed}"
 
 
 def _number(value: float | None) -> str:

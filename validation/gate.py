@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from validation.checks import GATHER, Evidence
+from validation.disclosure import outwards, round_supports
 from validation.findings import Finding, sentence
 from validation.policy import Policy
 from validation.statistics import holm
@@ -32,7 +33,8 @@ def evaluate(policy: Policy, evidence: Evidence) -> list[Finding]:
     findings: list[Finding] = []
     for number, rule in enumerate(policy.checks):
         gathered = GATHER[type(rule)](rule, evidence, policy)
-        found = [replace(finding, check=number, kind=rule.kind) for finding in gathered]
+        found = [outwards(replace(finding, check=number, kind=rule.kind)) for finding in gathered]
+        found = round_supports(found, policy.smallest_group)
         verdicts = judge(found, policy.alpha)
         findings += [
             replace(finding, verdict=verdict, sentence=sentence(finding, verdict, policy))

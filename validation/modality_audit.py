@@ -20,16 +20,18 @@ def availability(people: pd.DataFrame, modalities: Sequence[str], by: str, alpha
         alpha: One-sided level of the bounds.
 
     Returns:
-        One row a group and modality: group, num_subjects, modality, value, lower, upper.
+        One row a group and modality: group, num_subjects, num_present, num_absent, modality, value, lower, upper.
     """
     rows = []
     for group, part in people.groupby(by):
         present = part["pattern"].str.split("+")
         for modality in modalities:
-            share = Rate(int(present.map(lambda names, m=modality: m in names).sum()), len(part))
+            has = int(present.map(lambda names, m=modality: m in names).sum())
+            share = Rate(has, len(part))
             lower, upper = share.interval(alpha)
-            row = {"group": group, "num_subjects": len(part), "modality": modality}
-            rows.append({**row, "value": share.value, "lower": lower, "upper": upper})
+            counts = {"num_subjects": len(part), "num_present": has, "num_absent": len(part) - has}
+            figures = {"value": share.value, "lower": lower, "upper": upper}
+            rows.append({"group": group, "modality": modality, **counts, **figures})
     return pd.DataFrame(rows)
 
 

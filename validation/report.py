@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from validation.audit import METRICS
-from validation.decision import reasons, worst_group
+from validation.decision import reasons, too_small, worst_group
 from validation.figures import availability_bars, forest
 from validation.gate import worst
 
@@ -33,6 +33,7 @@ def render(decision: Mapping[str, Any]) -> str:
         decision=decision,
         reasons=reasons(decision),
         worst_group=worst_group(decision),
+        too_small=too_small(decision),
         checks=_checks(decision),
         symbols=SYMBOLS,
         meanings=MEANINGS,
@@ -93,8 +94,17 @@ def _pivot_modalities(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     found = []
     for _, part in groupby(rows, key=lambda row: (row["feature"], row["group"])):
         cells = list(part)
-        found.append({**cells[0], "shares": {cell["modality"]: cell["value"] for cell in cells}})
+        found.append({**cells[0], "shares": {cell["modality"]: _availability(cell) for cell in cells}})
     return found
+
+
+def _availability(cell: Mapping[str, Any]) -> str:
+    """A share, or what may be said of it where a handful have the modality or lack it."""
+    if cell["value"] is not None:
+        return _share(cell["value"])
+    if isinstance(cell["num_subjects"], str) and cell["num_subjects"].startswith("<"):
+        return "–"
+    return "few" if str(cell["num_present"]).startswith("<") else "nearly all"
 
 
 def _number(value: Any, digits: int = 2) -> str:

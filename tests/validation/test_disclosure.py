@@ -1,0 +1,96 @@
+"""Small groups: hidden, not to be had by subtraction, and never a reason to pass."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.validation.cases import make_decision, make_evidence, make_held_out, make_policy
+from validation.decision import too_small
+from validation.disclosure import COUNTS, outwards, suppressed
+from validation.findings import Finding
+from validation.gate import evaluate
+from validation.report import render
+
+
+def few_women() -> pd.DataFrame:
+    held_out = make_held_out(603)
+    held_out["sensitive.sex"] = "male"
+    held_out.loc[:5, "sensitive.sex"] = "female"
+    return held_out
+
+
+@pytest.fixture(scope="module")
+def decision() -> dict[str, Any]:
+    return make_decision(few_women(), make_policy(), "0" * 64)
+
+
+def test_no_count_from_1_to_10_is_in_any_table(decision: dict[str, Any]) -> None:
+    for name, rows in decision["tables"].items():
+        for row in rows:
+            counts = [row[count] for count in COUNTS if count in row]
+            assert not [count for count in counts if isinstance(count, int) and 0 < count < 11], f"{name}: {row}"
+    women = [row for row in decision["tables"]["groups"] if row["group"] == "female"]
+    assert {row["num_subjects"] for row in women} == {"<11"}
+    assert {row["value"] for row in women} == {None}
+
+
+def test_a_hidden_count_cannot_be_had_by_subtraction(decision: dict[str, Any]) -> None:
+    """597 men of 603 would tell of 6 women."""
+    men = [row for row in decision["tables"]["groups"] if row["group"] == "male"]
+    assert {row["num_subjects"] for row in men} == {"≈600"}
+    total = [row for row in decision["tables"]["people"] if row["feature"] == "all"]
+    assert [row["num_subjects"] for row in total] == [603]
+    by_sex = [row for row in decision["tables"]["people"] if row["feature"] == "sex"]
+    assert not any(isinstance(row["num_subjects"], int) for row in by_sex)
+    of_men = [finding for finding in decision["findings"] if finding["scope"].startswith("sex male")]
+    assert of_men
+    for finding in of_men:
+        assert finding["support"] is None or (finding["rounded"] and finding["support"] % 10 == 0)
+        assert "about" in finding["sentence"] or finding["support"] is None
+    assert "597" not in json.dumps(decision)
+    assert "597" not in render(decision)
+
+
+def test_a_row_whose_negatives_are_hidden_does_not_give_them_away() -> None:
+    table = pd.DataFrame({"num_subjects": [100], "num_positives": [94], "num_negatives": [6], "share": [0.94]})
+    expected = {"num_subjects": "≈100", "num_positives": "≈90", "num_negatives": "<11", "share": None}
+    assert suppressed(table, 11, ()) == [expected]
+
+
+def test_families_without_a_small_count_and_zeros_stay_exact() -> None:
+    table = pd.DataFrame(
+        {"feature": ["a", "a", "b", "b"], "num_subjects": [50, 33, 5, 78], "value": [0.5, np.nan, 0.2, 0.1]}
+    )
+    rows = suppressed(table, 11, ("feature",))
+    assert [row["num_subjects"] for row in rows] == [50, 33, "<11", "≈80"]
+    assert [row["value"] for row in rows] == [0.5, None, None, 0.1]
+    assert suppressed(pd.DataFrame({"num_subjects": [0, 20]}), 11, ())[0] == {"num_subjects": 0}
+
+
+def test_a_handful_who_have_a_modality_are_few_and_not_a_percentage() -> None:
+    held_out = make_held_out(600)
+    held_out["pattern"] = "labs"
+    held_out.loc[:3, "pattern"] = "labs+ecg"
+    decision = make_decision(held_out, make_policy(), "0" * 64)
+    ecg = [row for row in decision["tables"]["availability"] if row["modality"] == "ecg"]
+    assert [(row["num_present"], row["value"]) for row in ecg] == [("<11", None)]
+    assert ">few<" in render(decision)
+
+
+def test_bounds_are_rounded_outwards_so_that_rounding_never_passes() -> None:
+    finding = Finding(0, "", "x", "y", "bounds", 0.7, value=0.81234, lower=0.69999, upper=0.91111, p_fail=1.0)
+    found = outwards(finding)
+    assert (found.value, found.lower, found.upper) == (0.812, 0.699, 0.912)
+
+
+def test_groups_too_small_to_judge_are_listed_once(decision: dict[str, Any]) -> None:
+    assert too_small(decision) == ["sex female"]
+    assert "Too small to judge:</strong> sex female" in render(decision)
+
+
+def test_checks_of_everybody_keep_exact_supports() -> None:
+    found = evaluate(make_policy(), make_evidence(few_women()))
+    assert [finding.support for finding in found if finding.scope == "all held-out subjects"] == [603]
