@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from scripts.command_line import plain
+from scripts.stage import essential
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def start_run(options: DashboardOptions, folder: Path, stage: str, group: str, c
         id=f"{folder.name}-{identity}",
         dir=str(options.folder or folder),
         mode=options.mode,
-        config=plain({key: value for key, value in config.items() if key not in ("out", "data")}),
+        config=essential(config),
         settings=settings,
     )
 
@@ -76,5 +76,5 @@ def log_decision(run: Any, decision: dict[str, Any], folder: Path, files: list[s
         f"decision-{decision['digest'][:12]}", type="decision", metadata={"verdict": decision["verdict"]}
     )
     for name in files:
-        artifact.add_file(str(folder / name))
+        artifact.add_file(str(folder / name), policy="immutable")  # no second copy in the user's home
     run.log_artifact(artifact)

@@ -5,7 +5,7 @@ says 0.0. Intervals are Wilson's. The audit assesses; it promises nothing.
 """
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 import pandas as pd
@@ -56,7 +56,7 @@ def audit(
         held_out: Predictions of the held-out cohort.
         threshold: Operating point; a score at or above it is flagged.
         alpha: One-sided level of the bounds.
-        declared: Sensitive feature to its declared groups, which are listed even when nobody is in them.
+        declared: Sensitive feature to its declared groups; they and their intersections are listed, be they empty.
 
     Returns:
         One row a group and metric: feature (`sex`, or `sex & age` for an intersection), group, num_subjects,
@@ -67,8 +67,11 @@ def audit(
     if not names:
         return pd.DataFrame()
     flagged = (held_out["score"] >= threshold).to_numpy()
-    frames = [_of_feature(held_out, flagged, [name], alpha, (declared or {}).get(name, ())) for name in names]
-    frames += [_of_feature(held_out, flagged, list(pair), alpha, ()) for pair in combinations(names, 2)]
+    groups = {name: (declared or {}).get(name, ()) for name in names}
+    frames = [_of_feature(held_out, flagged, [name], alpha, groups[name]) for name in names]
+    for a, b in combinations(names, 2):
+        crossed = [" & ".join(pair) for pair in product(groups[a], groups[b])]
+        frames.append(_of_feature(held_out, flagged, [a, b], alpha, crossed))
     return pd.concat(frames, ignore_index=True)
 
 

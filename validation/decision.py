@@ -21,7 +21,7 @@ from validation.predictions import SENSITIVE, sensitive_features
 
 SCHEMA = "rich2sparse/decision/1"
 # Columns whose equal values make rows that add up, by table.
-FAMILIES = {"people": ("feature", "part"), "groups": ("feature",), "availability_by_group": ("feature", "modality")}
+FAMILIES = {"people": ("feature", "part"), "groups": ("feature",), "availability_by_group": ("feature",)}
 PATTERN_SHARE_SHOWN = 0.05
 
 
