@@ -65,8 +65,10 @@ def sentence(finding: Finding, verdict: str, policy: Policy) -> str:
     if verdict == "FAIL":
         return f"{name}: {interval}, upper bound is under {limit}; {support}"
     needed = f"about {finding.needed} needed" if finding.needed else "no number would pass at this estimate"
-    return f"{name}: {interval}, lower bound {_number(finding.lower)} < {limit}; {support}, {needed}"
+    digits = 3 if _number(finding.lower) == _number(finding.threshold) else 2
+    bound, limit = _number(finding.lower, digits), f"{word} {_number(finding.threshold, digits)}"
+    return f"{name}: {interval}, lower bound {bound} < {limit}; {support}, {needed}"
 
 
-def _number(value: float | None) -> str:
-    return "?" if value is None else f"{value:.2f}".replace("-0.00", "0.00")
+def _number(value: float | None, digits: int = 2) -> str:
+    return "?" if value is None else f"{round(value, digits) + 0.0:.{digits}f}"  # + 0.0: no minus before a zero
