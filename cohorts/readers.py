@@ -26,7 +26,7 @@ def read_cohort(
     Args:
         spec: What to read.
         data: Folder of the tables; None where the spec has a generator, which then makes them.
-        labelled: False to score new people: labels and roles are neither needed nor read.
+        labelled: False to score new people: label, roles, site and sensitive features are neither needed nor read.
         absent: Modalities that nobody here has; their tables and columns are not looked for.
 
     Returns:
@@ -88,8 +88,9 @@ class _Assembly:
         identities = self.connection.execute(f"SELECT {SUBJECT} FROM {self.first} ORDER BY 1").df()[SUBJECT]
         role = self.roles() if self.labelled else np.full(len(identities), "", dtype=object)
         label = self.label() if self.labelled else np.full(len(identities), np.nan)
-        site = self.expression("site", spec.site, "VARCHAR") if spec.site else None
-        sensitive = {name: self.groups(name, feature) for name, feature in spec.sensitive_features.items()}
+        site = self.expression("site", spec.site, "VARCHAR") if spec.site and self.labelled else None
+        features_to_audit = spec.sensitive_features if self.labelled else {}
+        sensitive = {name: self.groups(name, feature) for name, feature in features_to_audit.items()}
         features = {name: self.modality(name, modality) for name, modality in spec.modalities.items()}
         raise_if(self.problems)
         whole = Cohort(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from cohorts.errors import InputError
 from scripts.stage import essential
 
 
@@ -45,17 +46,22 @@ def start_run(options: DashboardOptions, folder: Path, stage: str, group: str, c
         console="off",
         silent=True,
     )
-    return wandb.init(
-        project=options.project,
-        group=options.group or group,
-        job_type=stage,
-        name=folder.name,
-        id=f"{folder.name}-{identity}",
-        dir=str(options.folder or folder),
-        mode=options.mode,
-        config=essential(config),
-        settings=settings,
-    )
+    try:
+        return wandb.init(
+            project=options.project,
+            group=options.group or group,
+            job_type=stage,
+            name=folder.name,
+            id=f"{folder.name}-{identity}",
+            dir=str(options.folder or folder),
+            mode=options.mode,
+            config=essential(config),
+            settings=settings,
+        )
+    except wandb.errors.Error as error:
+        raise InputError(
+            f"dashboard.mode {options.mode}: W&B did not start ({error}); log in with `wandb login`, or use offline"
+        ) from None
 
 
 def log_decision(run: Any, decision: dict[str, Any], folder: Path, files: list[str]) -> None:

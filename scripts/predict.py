@@ -14,7 +14,7 @@ def predict(
     data: Path | None = None,
     absent: list[str] | None = None,
 ) -> None:
-    """Score new people with any subset of modalities; labels and roles are neither needed nor read.
+    """Score new people with any subset of modalities; label, roles, site and sensitive features are not read.
 
     Args:
         model: Bundle, folder that finetune made, or registry (its champion is used).

@@ -1,15 +1,16 @@
 """The folder of one stage: its resolved config, what it depends on, and whether it is done."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cohorts.errors import InputError
-from cohorts.files import canonical_json, read_json, write_whole
+from cohorts.files import canonical_json, read_json, whole_folder, write_whole
 from scripts.command_line import config_text, plain
 
 PLACES = ("out", "data", "dashboard", "pretrained", "model", "controls")
-CONFIG, IDENTITY = "config.yaml", "stage.json"
+CONFIG, IDENTITY, CHECKPOINTS = "config.yaml", "stage.json", "checkpoints"
 
 
 @dataclass(frozen=True)
@@ -61,10 +62,15 @@ def open_stage(folder: Path, result: str, options: dict[str, Any], depends_on: d
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"out {folder}: holds something that is not a run of this script; choose another --out")
     else:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / CONFIG, config_text(options))
-        write_whole(folder / IDENTITY, canonical_json(identity))
-    return Stage(folder, result)
+        if folder.exists():
+            folder.rmdir()
+        with whole_folder(folder) as beside:
+            write_whole(beside / CONFIG, config_text(options))
+            write_whole(beside / IDENTITY, canonical_json(identity))
+    stage = Stage(folder, result)
+    if stage.done:  # a kill may have come after the result and before the end
+        shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+    return stage
 
 
 def _differences(before: Any, now: Any, name: str = "") -> list[str]:

@@ -13,7 +13,7 @@ from cohorts.spec import load_spec
 from cohorts.splits import Split, make_split
 from scripts.command_line import say
 from scripts.dashboard import DashboardOptions, start_run
-from scripts.stage import Stage
+from scripts.stage import CHECKPOINTS, Stage
 
 if TYPE_CHECKING:
     from cohorts.datamodule import CohortDataModule
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lightning_modules.config import NetworkOptions
     from lightning_modules.module import FusionModule
 
-BUNDLE, CHECKPOINTS, METRICS, SPLIT = "bundle", "checkpoints", "metrics.json", "split.parquet"
+BUNDLE, METRICS, SPLIT = "bundle", "metrics.json", "split.parquet"
 
 
 def read_and_split(cohort: str, data: Path | None) -> tuple[Cohort, Split]:

@@ -151,6 +151,53 @@ def test_a_kill_in_the_middle_of_a_stage_and_the_same_command_reach_the_same_ver
     assert (killed / weights).read_bytes() == (out / weights).read_bytes()
 
 
+def test_a_kill_between_the_last_two_steps_of_a_stage_leaves_nothing_behind(
+    whole: tuple[Path, str], words: list[str], tmp_path: Path
+) -> None:
+    again = Path(shutil.copytree(whole[0], tmp_path / "again"))
+    (again / "summary.json").unlink()
+    (again / "finetune" / "checkpoints").mkdir()
+    shutil.rmtree(again / "validate")
+    code, said = run("workflow", *words, "--out", again)
+    assert code == 0, said
+    assert "finetune: already done" in said
+    assert not (again / "finetune" / "checkpoints").exists()
+    assert findings(again) == findings(whole[0])
+
+
+def test_held_out_people_and_their_patterns_have_no_influence_on_pretraining(
+    whole: tuple[Path, str], tables: Path, tmp_path: Path
+) -> None:
+    data = Path(shutil.copytree(tables, tmp_path / "data"))
+    subjects = pd.read_csv(data / "subjects.csv", dtype={"subject_id": str})
+    held_out = set(subjects.loc[subjects["site"] == "west", "subject_id"])
+    subjects.loc[subjects["site"] == "west", ["age", "outcome"]] = [99.0, 1]
+    subjects.loc[subjects.index[subjects["site"] == "west"][0], "outcome"] = 0
+    subjects.to_csv(data / "subjects.csv", index=False)
+    imaging = pd.read_parquet(data / "imaging.parquet")
+    imaging[~imaging["subject_id"].isin(held_out)].to_parquet(data / "imaging.parquet", index=False)
+    code, said = run("pretrain", "--cohort", "synthetic", "--data", data, *QUICK, "--out", tmp_path / "x")
+    assert code == 0, said
+    weights = "bundle/weights.safetensors"
+    assert (tmp_path / "x" / weights).read_bytes() == (whole[0] / "pretrain" / weights).read_bytes()
+
+
+def test_late_fusion_goes_the_same_way(tables: Path, tmp_path: Path) -> None:
+    common = ["--cohort", "synthetic", "--data", tables, "--dashboard.mode", "disabled", "--training.num_epochs", "2"]
+    code, said = run("pretrain", *common, "--network.fusion", "late", "--out", tmp_path / "pretrain")
+    assert code == 0, said
+    code, said = run("finetune", *common, "--pretrained", tmp_path / "pretrain", "--out", tmp_path / "finetune")
+    assert code == 0, said
+    options = json.loads((tmp_path / "finetune" / "bundle" / "bundle.json").read_text())["options"]
+    assert options["fusion"] == "late"
+    code, said = run("finetune", *common, "--network.width", "16", "--out", tmp_path / "scratch")
+    assert code == 0, said
+    both = ["--pretrained", tmp_path / "pretrain", "--network.width", "16", "--out", tmp_path / "y"]
+    code, said = run("finetune", *common, *both)
+    assert code == 2
+    assert "give no network options with --pretrained" in said
+
+
 def test_the_scripts_one_by_one_agree_with_the_chain(
     whole: tuple[Path, str], tables: Path, policy: Path, tmp_path: Path
 ) -> None:

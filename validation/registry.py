@@ -3,8 +3,8 @@
     registry/
       ledger.jsonl                 what happened, in order; the truth about who is champion
       champion                     the champion's digest, for people and other tools; follows the ledger
-      bundles/<digest>/bundle/     the promoted bundle
-                       decision.json, report.html
+      bundles/<digest>/            promoted bundles
+      decisions/<digest>/          why: decision.json and report.html
 
 Every change takes a lock, writes beside and renames. The ledger's rename is the moment of a promotion: a kill before it
 leaves the old champion, one after it the new one, whose pointer the next call mends.
@@ -92,7 +92,11 @@ class Registry:
 
     def bundle(self, digest: str) -> Path:
         """Folder of a promoted bundle."""
-        return self.folder / "bundles" / digest / "bundle"
+        return self.folder / "bundles" / digest
+
+    def _why(self, digest: str) -> Path:
+        """Folder of the decision and the report behind a promotion."""
+        return self.folder / "decisions" / digest
 
     def promote(self, decision_path: Path, model: Path) -> dict[str, Any]:
         """Make the judged bundle the champion.
@@ -119,14 +123,16 @@ class Registry:
             if champion and champion["decision"] == decision["digest"]:
                 self._point_to(champion)
                 return champion
-            place = self.folder / "bundles" / digest
-            if not place.exists():
-                with whole_folder(place) as beside:
-                    shutil.copytree(model, beside / "bundle")
-            self.verify_bundle(place / "bundle")
-            for file in (decision_path, report):
-                write_whole(place / file.name, file.read_text(encoding="utf-8"))
-            files = {file.name: digest_of_file(place / file.name) for file in (decision_path, report)}
+            if not self.bundle(digest).exists():
+                with whole_folder(self.bundle(digest)) as beside:
+                    shutil.copytree(model, beside, dirs_exist_ok=True)
+            self.verify_bundle(self.bundle(digest))
+            why = self._why(decision["digest"])
+            if not why.exists():
+                with whole_folder(why) as beside:
+                    for file in (decision_path, report):
+                        shutil.copy(file, beside / file.name)
+            files = {file.name: digest_of_file(why / file.name) for file in (decision_path, report)}
             return self._append("promote", bundle=digest, decision=decision["digest"], files=files)
 
     def rollback(self) -> dict[str, Any]:
@@ -154,8 +160,8 @@ class Registry:
             InputError: With everything that is broken, each named.
         """
         entries = self.history()
-        latest = {entry["bundle"]: entry for entry in entries}
-        problems = [problem for entry in latest.values() for problem in self._broken(entry)]
+        distinct = {(entry["bundle"], entry["decision"]): entry for entry in entries}
+        problems = list(dict.fromkeys(problem for entry in distinct.values() for problem in self._broken(entry)))
         pointer = self.folder / "champion"
         named = pointer.read_text(encoding="utf-8").strip() if pointer.is_file() else "nothing"
         if named != entries[-1]["bundle"]:
@@ -181,16 +187,16 @@ class Registry:
         return problems
 
     def _broken(self, entry: Mapping[str, Any]) -> list[str]:
-        place = self.folder / "bundles" / entry["bundle"]
         problems = []
         try:
-            if self.verify_bundle(place / "bundle") != entry["bundle"]:
-                problems.append(f"bundle {place}: its manifest was changed")
+            if self.verify_bundle(self.bundle(entry["bundle"])) != entry["bundle"]:
+                problems.append(f"bundle {self.bundle(entry['bundle'])}: its manifest was changed")
         except InputError as error:
             problems += error.problems
         for name, digest in entry["files"].items():
-            if not (place / name).is_file() or digest_of_file(place / name) != digest:
-                problems.append(f"{place / name}: is missing or was changed since its promotion")
+            file = self._why(entry["decision"]) / name
+            if not file.is_file() or digest_of_file(file) != digest:
+                problems.append(f"{file}: is missing or was changed since its promotion")
         return problems
 
     def _append(self, action: str, **content: Any) -> dict[str, Any]:
