@@ -3,10 +3,12 @@
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, is_dataclass
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import yaml
+from docstring_parser import parse as parse_docstring
 from jsonargparse import ArgumentParser, set_parsing_settings
 
 from cohorts.errors import InputError
@@ -31,7 +33,13 @@ def run(function: Callable[..., str | None], argv: Sequence[str] | None = None) 
     example = rest.partition("Example:")[2]
     parser = ArgumentParser(prog=f"r2s-{function.__name__}", description=summary.strip())
     parser.add_argument("--config", action="config", help="YAML file of options, such as an earlier run's config.yaml.")
-    parser.add_function_arguments(function, as_group=False)
+    flags: set[str | int] = {
+        name for name, parameter in signature(function).parameters.items() if parameter.annotation is bool
+    }
+    parser.add_function_arguments(function, as_group=False, skip=flags)
+    for parameter in parse_docstring(function.__doc__ or "").params:
+        if parameter.arg_name in flags:
+            parser.add_argument(f"--{parameter.arg_name}", action="store_true", help=parameter.description)
     if example:
         parser.epilog = "example: " + " ".join(example.split())
     options = parser.parse_args(argv)

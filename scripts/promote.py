@@ -4,7 +4,8 @@ import sys
 from pathlib import Path
 
 from cohorts.errors import InputError
-from scripts.command_line import run, say
+from cohorts.files import write_whole
+from scripts.command_line import config_text, run, say
 
 
 def promote(
@@ -63,6 +64,8 @@ def promote(
         if verify:
             champion = entries[-1]["bundle"][:12]
             say(f"verify: {len(entries)} entries, every bundle and decision is what it was; champion {champion}")
+    if decision or rollback:
+        write_whole(registry / "config.yaml", config_text(options))
     return None
 
 

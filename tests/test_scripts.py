@@ -136,8 +136,8 @@ def test_a_folder_that_holds_something_else_is_not_touched(tables: Path, tmp_pat
     ("words", "message"),
     [
         ([], "give one of --decision, --rollback, --verify and --history (given: none of them)"),
-        (["--verify", "true", "--history", "true"], "(given: --verify and --history)"),
-        (["--verify", "true"], "has no ledger; promote something first"),
+        (["--verify", "--history"], "(given: --verify and --history)"),
+        (["--verify"], "has no ledger; promote something first"),
         (["--decision", "nowhere.json"], "nowhere.json: no such file; a decision was expected there"),
     ],
 )

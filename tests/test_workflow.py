@@ -213,7 +213,7 @@ def test_the_scripts_one_by_one_agree_with_the_chain(
     assert json.loads((made["validate"] / "decision.json").read_text())["findings"] == findings(out)
     registry = tmp_path / "registry"
     assert run("promote", "--decision", made["validate"] / "decision.json", "--registry", registry)[0] == 0
-    code, said = run("promote", "--registry", registry, "--verify", "true")
+    code, said = run("promote", "--registry", registry, "--verify")
     assert code == 0
     assert "1 entries, every bundle and decision is what it was" in said
 

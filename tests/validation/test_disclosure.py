@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.validation.cases import make_decision, make_evidence, make_held_out, make_policy
 from validation.decision import too_small
@@ -78,6 +80,21 @@ def test_a_handful_who_have_a_modality_are_few_and_not_a_percentage() -> None:
     ecg = [row for row in decision["tables"]["availability"] if row["modality"] == "ecg"]
     assert [(row["num_present"], row["value"]) for row in ecg] == [("<11", None)]
     assert ">few<" in render(decision)
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), min_size=1, max_size=6))
+def test_no_table_lets_a_small_count_be_computed(groups: list[tuple[int, int]]) -> None:
+    """Whoever knows the exact totals and reads the table cannot pin down a count from 1 to 10."""
+    table = pd.DataFrame(groups, columns=["num_positives", "num_negatives"])
+    table["num_subjects"] = table.sum(axis=1)
+    shown = pd.DataFrame(suppressed(table, 11, ()))
+    for name in table:
+        exact = [count for count in shown[name] if isinstance(count, int) and count > 0]
+        assert all(count >= 11 for count in exact)
+        hidden = shown[name] == "<11"
+        assert not (hidden.any() and exact), "an exact count beside a hidden one gives it away"
+    rows_with_hidden = (shown == "<11").any(axis=1)
+    assert not shown[rows_with_hidden].map(lambda count: isinstance(count, int) and count > 0).any().any()
 
 
 def test_bounds_are_rounded_outwards_so_that_rounding_never_passes() -> None:
