@@ -31,9 +31,8 @@ def promote(
     Example:
         python scripts/promote.py --decision runs/judged/decision.json --registry runs/registry
     """
-    asked = [
-        name for name, given in locals().items() if name in ("decision", "rollback", "verify", "history") and given
-    ]
+    options = dict(locals())
+    asked = [name for name in ("decision", "rollback", "verify", "history") if options[name]]
     if len(asked) != 1:
         found = " and ".join(f"--{name}" for name in asked) or "none of them"
         raise InputError(f"promote: give one of --decision, --rollback, --verify and --history (given: {found})")
