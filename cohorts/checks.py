@@ -77,7 +77,8 @@ def notes_on(cohort: Cohort) -> list[str]:
     notes = list(cohort.notes)
     outside = int((cohort.role == "").sum())
     if outside:
-        notes.append(f"{outside} subjects are in none of the cohorts, and are not used")
+        number = "fewer than 11" if outside < 11 else str(outside)
+        notes.append(f"{number} subjects are in none of the cohorts, and are not used")
     for role in ROLES:
         presence = cohort.presence[cohort.role == role]
         if len(presence):

@@ -15,8 +15,11 @@ from scipy.stats import norm
 from cohorts.cohort import Cohort
 
 MANY_VALUES = 10
-LEAST_IN_A_BIN = 11  # subjects between two stored quantiles, so that the state holds nobody's value as such
+LEAST_IN_A_BIN = (
+    11  # subjects between two stored quantiles or of a level, so that the state holds nobody's value as such
+)
 MOST_QUANTILES = 100
+OTHER = "(other)"
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Column:
         quantiles: Values at evenly spaced interior ranks, rising; empty where the column is not mapped by rank.
         centre: Mean in training, where it is mapped to a z-score.
         scale: Standard deviation in training, above 0.
-        levels: Levels of a categorical column, each one input; an unknown level gives zeros.
+        levels: Levels of a categorical column, each one input; rare ones share the level OTHER.
         has_gaps: Whether training subjects who have the modality lack this value at times, which adds an indicator.
     """
 
@@ -42,7 +45,9 @@ class Column:
     def transform(self, values: pd.Series) -> np.ndarray:
         """Inputs of this column, float32 (N, width); absent is 0."""
         if self.levels:
-            inputs = [(values == level).to_numpy(dtype=np.float32) for level in self.levels]
+            # A level that is not listed, rare or never seen in training, is OTHER where there is such an input.
+            known = values.where(values.isin(self.levels) | values.isna(), OTHER)
+            inputs = [(known == level).to_numpy(dtype=np.float32) for level in self.levels]
         else:
             raw = values.to_numpy(dtype=float)
             scored = self._rank_gauss(raw) if self.quantiles else np.clip((raw - self.centre) / self.scale, -5, 5)
@@ -129,6 +134,9 @@ def _fit_numeric(values: pd.Series) -> Column:
 
 
 def _fit_levels(values: pd.Series) -> Column:
-    levels = tuple(sorted(values.dropna().unique()))
+    counts = values.value_counts()
+    levels = tuple(sorted(counts.index[counts >= LEAST_IN_A_BIN]))
+    if len(levels) < len(counts):
+        levels = (*levels, OTHER)
     # A categorical column that is never known still needs one input, which is always 0.
     return Column(str(values.name), levels=levels or ("(none)",), has_gaps=bool(values.isna().any()))

@@ -74,13 +74,13 @@ class _Assembly:
         self.joined, self.first = f"{first} {joins}", first
         self.problems: list[str] = []
         self.notes: list[str] = []
+        self.num_subjects = (connection.execute(f"SELECT count(*) FROM {first}").fetchone() or (0,))[0]
         for name in tables[1:]:
             query = f"SELECT count(*) FROM {quoted(name)} ANTI JOIN {first} USING ({SUBJECT})"
             unknown = (connection.execute(query).fetchone() or (0,))[0]
             if unknown:
-                self.notes.append(
-                    f"table {name}: {unknown} rows belong to nobody in table {tables[0]}, and are left out"
-                )
+                rows = "fewer than 11" if unknown < SMALLEST_SHOWN else str(unknown)
+                self.notes.append(f"table {name}: {rows} rows belong to nobody in table {tables[0]}, and are left out")
 
     def cohort(self) -> Cohort:
         spec = self.spec
@@ -112,7 +112,11 @@ class _Assembly:
         value = f"CAST(({sql}) AS {type_name})" if type_name else f"({sql})"
         query = f"SELECT {self.first}.{SUBJECT} AS id, {value} AS value FROM {self.joined} ORDER BY 1"
         try:
-            return self.connection.execute(query).df()["value"]
+            values = self.connection.execute(query).df()["value"]
+            if len(values) == self.num_subjects:
+                return values
+            self.problems.append(f"{what} `{sql}`: gives {len(values)} values for {self.num_subjects} subjects")
+            return pd.Series([], dtype=object)
         except duckdb.Error as error:
             self.problems.append(f"{what} `{sql}`: cannot be computed ({first_line(error)})")
             return pd.Series([], dtype=object)
@@ -155,9 +159,10 @@ class _Assembly:
 
     def modality(self, name: str, modality: Modality) -> pd.DataFrame:
         if name in self.absent:
-            rows = (self.connection.execute(f"SELECT count(*) FROM {self.first}").fetchone() or (0,))[0]
             kinds = {column: float if column in modality.numeric else object for column in modality.columns}
-            return pd.DataFrame({column: pd.Series(None, range(rows), dtype=kind) for column, kind in kinds.items()})
+            return pd.DataFrame(
+                {column: pd.Series(None, range(self.num_subjects), dtype=kind) for column, kind in kinds.items()}
+            )
         table = quoted(modality.table)
         known = [row[0] for row in self.connection.execute(f"DESCRIBE {table}").fetchall()]
         lacking = [column for column in modality.columns if column not in known]
@@ -180,6 +185,11 @@ class _Assembly:
         return frame
 
     def numbers(self, what: str, values: pd.Series) -> pd.Series:
+        if pd.api.types.is_datetime64_any_dtype(values) or pd.api.types.is_timedelta64_dtype(values):
+            self.problems.append(
+                f"column {what}: holds dates or times, where numbers are needed; derive a number from it"
+            )
+            return pd.Series([], dtype=float)
         numbers = pd.to_numeric(values, errors="coerce").astype(float)
         texts = values[numbers.isna() & values.notna()]
         if len(texts):

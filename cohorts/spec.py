@@ -49,6 +49,8 @@ class Table(_Strict):
     def _columns_and_header_agree(self) -> "Table":
         if self.header == bool(self.columns):
             raise ValueError("give `columns` where `header` is false, and only there")
+        if self.missing_codes and any(path.endswith((".parquet", ".pq")) for path in self.paths.values()):
+            raise ValueError("`missing_codes` of a table are for CSV; for Parquet give those of its modalities")
         if self.file_column and not isinstance(self.files, dict):
             raise ValueError("`file_column` needs `files` as a map of names to paths")
         return self
@@ -70,6 +72,14 @@ class Modality(_Strict):
     def columns(self) -> list[str]:
         """All columns, numeric first."""
         return [*self.numeric, *self.categorical]
+
+    @field_validator("missing_codes", mode="before")
+    @classmethod
+    def _yes_is_no_code(cls, value: Any) -> Any:
+        codes = [code for listed in value.values() for code in listed] if isinstance(value, dict) else []
+        if any(isinstance(code, bool) for code in codes):
+            raise ValueError("YAML reads yes, no, true and false as booleans; put such a code in quotes")
+        return value
 
     @model_validator(mode="after")
     def _columns_are_named_once(self) -> "Modality":
@@ -211,7 +221,7 @@ class CohortSpec(_Strict):
                     problems.append(f"column {modality.table}.{column}: is in two modalities, {owner} and {name}")
                 if column in self.subject_id:
                     problems.append(f"modality {name}: the subject id `{column}` cannot be a feature")
-                if re.search(rf"\b{re.escape(column)}\b", self.label):
+                if re.search(rf"(?<!\w){re.escape(column)}(?!\w)", self.label, re.IGNORECASE):
                     problems.append(
                         f"modality {name}: `{column}` is in the label `{self.label}`, so cannot be a feature"
                     )

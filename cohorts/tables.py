@@ -49,10 +49,11 @@ def _select_file(
         options = f"{path}, header = {str(table.header).lower()}, nullstr = [{nulls}], sample_size = -1"
         if table.columns:
             options += f", names = [{', '.join(_text(column) for column in table.columns)}]"
-        columns = [row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM read_csv({options})").fetchall()]
-        # Ids are read as text, which keeps their leading zeros.
-        ids = ", ".join(f"{_text(column)}: 'VARCHAR'" for column in subject_id if column in columns)
-        source = f"read_csv({options}, types = {{{ids}}})" if ids else f"read_csv({options})"
+        sniffed = connection.execute(f"DESCRIBE SELECT * FROM read_csv({options})").fetchall()
+        # Ids are read as text, which keeps their leading zeros; yes and no stay what they are.
+        texts = [row[0] for row in sniffed if row[0] in subject_id or row[1] == "BOOLEAN"]
+        types = ", ".join(f"{_text(column)}: 'VARCHAR'" for column in texts)
+        source = f"read_csv({options}, types = {{{types}}})" if types else f"read_csv({options})"
     made = ""
     if table.file_column:
         made += f", {_text(key)} AS {quoted(table.file_column)}"
@@ -62,15 +63,27 @@ def _select_file(
 
 
 def _key_problems(connection: duckdb.DuckDBPyConnection, name: str, subject_id: list[str]) -> list[str]:
-    columns = [row[0] for row in connection.execute(f"DESCRIBE {quoted(name)}").fetchall()]
+    described = connection.execute(f"DESCRIBE {quoted(name)}").fetchall()
+    columns = [row[0] for row in described]
     lacking = [column for column in subject_id if column not in columns]
     if lacking:
         return [f"table {name}: has no column {', '.join(lacking)} of the subject id; it has {', '.join(columns)}"]
-    parts = " || '/' || ".join(f"CAST({quoted(column)} AS VARCHAR)" for column in subject_id)
+    if SUBJECT in columns:
+        return [f"table {name}: has a column {SUBJECT}, a name that is kept for the joined id; rename it"]
+    for column in [row[0] for row in described if row[1] in ("FLOAT", "DOUBLE")]:
+        # A NaN is above every number for SQL, so that `num > 0` would hold; it means absent.
+        connection.execute(f"UPDATE {quoted(name)} SET {quoted(column)} = NULL WHERE isnan({quoted(column)})")
+    parts = [f"CAST({quoted(column)} AS VARCHAR)" for column in subject_id]
+    if len(parts) > 1:
+        parts = [f"replace(replace({part}, '\\', '\\\\'), '/', '\\/')" for part in parts]
+    key = " || '/' || ".join(parts)
     connection.execute(f"ALTER TABLE {quoted(name)} ADD COLUMN {SUBJECT} VARCHAR")
-    connection.execute(f"UPDATE {quoted(name)} SET {SUBJECT} = {parts}")
-    count = f"SELECT count(*), count({SUBJECT}), count(DISTINCT {SUBJECT}) FROM {quoted(name)}"
-    rows, with_id, distinct = connection.execute(count).fetchone() or (0, 0, 0)
+    connection.execute(f"UPDATE {quoted(name)} SET {SUBJECT} = {key}")
+    count = (
+        f"SELECT count(*), count({SUBJECT}), count(DISTINCT {SUBJECT}), count(DISTINCT lower(trim({SUBJECT}))) "
+        f"FROM {quoted(name)}"
+    )
+    rows, with_id, distinct, alike = connection.execute(count).fetchone() or (0, 0, 0, 0)
     problems = []
     if rows == 0:
         problems.append(f"table {name}: has no row")
@@ -82,6 +95,11 @@ def _key_problems(connection: duckdb.DuckDBPyConnection, name: str, subject_id: 
         problems.append(
             f"table {name}: {with_id - distinct} rows repeat a subject id ({', '.join(subject_id)}), where each may "
             "stand once; keep one row a subject"
+        )
+    if distinct > alike:
+        problems.append(
+            f"table {name}: {distinct - alike} subject ids differ from another only in capitals or in spaces at their "
+            "ends; write each subject's id in one way"
         )
     return problems
 

@@ -89,7 +89,7 @@ class TrainingOptions:
         ]
         if not self.learning_rate > 0:
             found.append(f"training.learning_rate: must be above 0 (value: {self.learning_rate})")
-        if self.weight_decay < 0:
+        if not self.weight_decay >= 0:
             found.append(f"training.weight_decay: must be at least 0 (value: {self.weight_decay})")
         return found
 
@@ -112,7 +112,7 @@ class TransferOptions:
         return [
             f"transfer.{name}: must be at least 0 (value: {getattr(self, name)})"
             for name in ("encoder_rate", "fusion_rate", "replay_weight")
-            if (getattr(self, name) or 0) < 0
+            if not (getattr(self, name) or 0) >= 0
         ]
 
 

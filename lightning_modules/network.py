@@ -13,6 +13,11 @@ from lightning_modules.encoders import TabularEncoder
 from lightning_modules.fusion import AttentionFusion, LateFusion
 
 
+def _key(modality: str) -> str:
+    """A name in a ModuleDict, which refuses those of its own methods, such as `items`."""
+    return f"of_{modality}"
+
+
 class FusionNetwork(nn.Module):
     """One logit a subject, from whichever modalities it has.
 
@@ -28,7 +33,7 @@ class FusionNetwork(nn.Module):
         super().__init__()
         self.modalities = list(widths)
         self.encoders = nn.ModuleDict(
-            {name: TabularEncoder(size, options.width, options.dropout) for name, size in widths.items()}
+            {_key(name): TabularEncoder(size, options.width, options.dropout) for name, size in widths.items()}
         )
         self.fusion: nn.Module
         self.additive = nn.ModuleDict()
@@ -36,7 +41,7 @@ class FusionNetwork(nn.Module):
             self.fusion = AttentionFusion(
                 len(widths), options.width, options.num_heads, options.num_blocks, options.dropout
             )
-            self.additive = nn.ModuleDict({name: nn.Linear(size, 1) for name, size in widths.items()})
+            self.additive = nn.ModuleDict({_key(name): nn.Linear(size, 1) for name, size in widths.items()})
             for parameter in self.additive.parameters():
                 nn.init.zeros_(parameter)
         else:
@@ -54,10 +59,10 @@ class FusionNetwork(nn.Module):
         clean = {
             name: torch.where(presence_BM[:, m, None], features[name], 0.0) for m, name in enumerate(self.modalities)
         }
-        tokens_BMD = torch.stack([self.encoders[name](clean[name]) for name in self.modalities], dim=1)
+        tokens_BMD = torch.stack([self.encoders[_key(name)](clean[name]) for name in self.modalities], dim=1)
         logits_B = self.prior + self.fusion(tokens_BMD, presence_BM)
         if self.additive:
-            linear_BM = torch.cat([self.additive[name](clean[name]) for name in self.modalities], dim=1)
+            linear_BM = torch.cat([self.additive[_key(name)](clean[name]) for name in self.modalities], dim=1)
             logits_B = logits_B + (linear_BM * presence_BM).sum(1)
         return logits_B
 

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cohorts.datamodule import CohortDataModule
+from cohorts.errors import InputError
 from lightning_modules.module import FusionModule
 
 
@@ -62,7 +63,8 @@ def fit(
         module.load_state_dict(best["state_dict"])
         metrics = trainer.validate(module, data, verbose=False)[0]
     network = module.network.cpu().eval()
-    assert all(bool(torch.isfinite(weights).all()) for weights in network.parameters()), "weights are not finite"
+    if not all(bool(torch.isfinite(weights).all()) for weights in network.parameters()):
+        raise InputError(f"training {title}: diverged, its weights are not finite; lower training.learning_rate")
     return {**metrics, "num_epochs": float(trainer.current_epoch)}
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cohorts.cohort import Cohort
+from cohorts.errors import raise_if
 from cohorts.splits import Split
 from scripts.training_stage import read_and_split
 from validation.policy import Policy
@@ -49,4 +50,6 @@ def load_case(cohort: str, data: Path | None, model: Path, controls: Mapping[str
     bundles = {name: load_bundle(find_bundle(path)) for name, path in {"": model, **controls}.items()}
     for bundle in bundles.values():
         check_same_inputs(bundle, people.spec)
+    same = [name for name in controls if bundles[name].digest == bundles[""].digest]
+    raise_if([f"controls.{name}: is the model itself; give the control that finetune made without it" for name in same])
     return Case(people, split, bundles.pop(""), find_bundle(model), bundles)

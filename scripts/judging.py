@@ -37,7 +37,9 @@ def judge(
     everybody = describe_people(*_in_a_cohort(case))
     tuning = _predictions(case, "sparse_tuning", "tuning")
     point = operating_point(tuning, policy.operating_point)
-    write_whole(stage.folder / OPERATING_POINT, canonical_json(point))
+    if not (stage.folder / OPERATING_POINT).exists():  # once written it is never written again
+        write_whole(stage.folder / OPERATING_POINT, canonical_json(point))
+    kept = read_json(stage.folder / OPERATING_POINT, "the operating point")
     held_out = _predictions(case, "held_out", "held_out")
     table = pd.concat([tuning, held_out], ignore_index=True)
     check_predictions(table)
@@ -46,7 +48,7 @@ def judge(
     evidence = Evidence(
         held_out, written["threshold"], case.people.spec.declared_groups, _facts(case, written == point)
     )
-    decision = decide(policy, evidence, everybody, case.people.modalities, _record(stage, case, written))
+    decision = decide(policy, evidence, everybody, case.people.modalities, _record(stage, case, kept))
     report = render(decision)
     write_whole(stage.folder / REPORT, report)
     run = start_run(dashboard, stage.folder, "validate", case.people.spec.name, options)
@@ -75,14 +77,15 @@ def _predictions(case: Case, part: str, name: str) -> pd.DataFrame:
 def _facts(case: Case, point_kept: bool) -> dict[str, bool]:
     bundles = [case.model, *case.controls.values()]
     same_split = all(bundle.provenance["depends_on"]["split"] == case.split.fingerprint for bundle in bundles)
+    no_pretrained = not any(bundle.provenance["depends_on"].get("pretrained") for bundle in case.controls.values())
     rows = case.split.rows
     held_out = set(case.split.subject_id[rows("held_out")])
     trained = set(case.split.subject_id[rows("rich_train", "rich_tuning", "sparse_train", "sparse_tuning")])
     return {
-        "Model and controls are, byte for byte, what their manifests say": True,
         "Model and controls were trained and tuned on exactly the subjects of this split": same_split,
         "No subject is both held out and trained or tuned on": not (held_out & trained),
-        "The operating point was fixed before the held-out cohort was scored": point_kept,
+        "No control started from a pretrained network": no_pretrained,
+        "The operating point that was fixed before scoring is the one that the tuning subjects give": point_kept,
     }
 
 

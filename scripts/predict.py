@@ -40,9 +40,7 @@ def predict(
     if out.suffix not in TABLE_ENDINGS or out.exists():
         raise InputError(f"out {out}: must be a new file that ends in {' or '.join(TABLE_ENDINGS)}")
     spec = load_spec(cohort)
-    registry = Registry(model, verify_bundle)
-    champion = registry.champion()
-    bundle = load_bundle(registry.bundle(champion["bundle"]) if champion else find_bundle(model))
+    bundle = load_bundle(Registry(model, verify_bundle).champion_bundle() or find_bundle(model))
     check_same_inputs(bundle, spec)
     people = read_cohort(spec, data, labelled=False, absent=frozenset(absent or []))
     columns = {"subject_id": people.subject_id, "score": score(bundle, people), "pattern": people.pattern}

@@ -61,8 +61,9 @@ def promote(
             bundle, judged = entry["bundle"][:12], entry["decision"][:12]
             say(f"{entry['number']:>4}  {entry['time']}  {entry['action']:<8}  bundle {bundle}  decision {judged}")
         if verify:
-            champion = entries[-1]["bundle"][:12]
+            champion, last = entries[-1]["bundle"][:12], entries[-1]["digest"]
             say(f"verify: {len(entries)} entries, every bundle and decision is what it was; champion {champion}")
+            say(f"verify: the last entry's digest is {last}; keep it elsewhere, and a ledger cut short shows")
     if decision or rollback:
         write_whole(registry / "config.yaml", config_text(options))
     return None

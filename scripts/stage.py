@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cohorts.errors import InputError
-from cohorts.files import canonical_json, read_json, whole_folder, write_whole
+from cohorts.files import canonical_json, read_json, write_whole
 from scripts.command_line import config_text, plain
 
 PLACES = ("out", "data", "dashboard", "pretrained", "model", "controls")
@@ -59,18 +59,21 @@ def open_stage(folder: Path, result: str, options: dict[str, Any], depends_on: d
             raise InputError(
                 [f"out {folder}: holds a run with other input; choose another --out, or remove it", *differences]
             )
-    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    elif folder.exists() and not (folder.is_dir() and all(_is_ours(path) for path in folder.iterdir())):
         raise InputError(f"out {folder}: holds something that is not a run of this script; choose another --out")
     else:
-        if folder.exists():
-            folder.rmdir()
-        with whole_folder(folder) as beside:
-            write_whole(beside / CONFIG, config_text(options))
-            write_whole(beside / IDENTITY, canonical_json(identity))
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(folder / CONFIG, config_text(options))
+        write_whole(folder / IDENTITY, canonical_json(identity))
     stage = Stage(folder, result)
     if stage.done:  # a kill may have come after the result and before the end
         shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     return stage
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a kill while a stage was opened can have left this: its config, or a file beside its place."""
+    return path.name == CONFIG or path.name.startswith((f".{CONFIG}.", f".{IDENTITY}."))
 
 
 def _differences(before: Any, now: Any, name: str = "") -> list[str]:

@@ -4,15 +4,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isnan
 
+import numpy as np
 import pandas as pd
 
 from validation.audit import rate
 from validation.estimands import Auroc, Estimand, Mean, RateGap
 from validation.findings import Finding
 from validation.modality_audit import pattern_groups
-from validation.policy import Floor, FloorByGroup, GapByGroup, Integrity, NoNegativeTransfer, PatternFloor, Policy
+from validation.policy import Floor, FloorByGroup, GapByGroup, Integrity, NoNegativeTransfer, PatternFloor, Policy, Rule
 from validation.predictions import CONTROL, SENSITIVE
 
+EVERYBODY = "all held-out subjects"
 NAMES = {"auroc": "AUROC", "sensitivity": "Sensitivity", "specificity": "Specificity", "ppv": "PPV"}
 
 
@@ -31,6 +33,16 @@ class Evidence:
     threshold: float
     declared: Mapping[str, Sequence[str]]
     facts: Mapping[str, bool]
+
+
+def nothing_found(rule: Rule) -> Finding:
+    """A check that has nothing to look at, such as groups where no sensitive feature is declared, is an ERROR."""
+    return Finding(0, "", rule.kind.replace("_", " "), "nothing to look at", "missing", rule.threshold)
+
+
+def _classes(label: np.ndarray) -> dict[str, float]:
+    positives = int((label == 1).sum())
+    return {"positives": positives, "negatives": len(label) - positives}
 
 
 def _found(
@@ -83,10 +95,11 @@ def _integrity(rule: Integrity, evidence: Evidence, policy: Policy) -> list[Find
 def _floor(rule: Floor, evidence: Evidence, policy: Policy) -> list[Finding]:
     frame = evidence.held_out
     label, score = frame["label"].to_numpy(), frame["score"].to_numpy()
-    estimand: Estimand = Auroc.of(label, score)
-    if rule.metric != "auroc":
-        estimand = rate(rule.metric, label, score >= evidence.threshold)
-    return [_found(NAMES[rule.metric], "all held-out subjects", estimand, rule.floor, policy)]
+    if rule.metric == "auroc":
+        area = Auroc.of(label, score)
+        return [_found("AUROC", EVERYBODY, area, rule.threshold, policy, few=_classes(label))]
+    counts = rate(rule.metric, label, score >= evidence.threshold)
+    return [_found(NAMES[rule.metric], EVERYBODY, counts, rule.threshold, policy)]
 
 
 def _no_negative_transfer(rule: NoNegativeTransfer, evidence: Evidence, policy: Policy) -> list[Finding]:
@@ -94,10 +107,11 @@ def _no_negative_transfer(rule: NoNegativeTransfer, evidence: Evidence, policy: 
     for name in rule.controls:
         scope = f"model minus {name}"
         if CONTROL + name not in frame:
-            findings.append(Finding(0, "", "AUROC gain", scope, "missing", -rule.margin))
+            findings.append(Finding(0, "", "AUROC gain", scope, "missing", rule.threshold))
             continue
         gain = Mean.auroc_gain(*(frame[column].to_numpy() for column in ("label", "score", CONTROL + name)))
-        findings.append(_found("AUROC gain", scope, gain, -rule.margin, policy))
+        few = _classes(frame["label"].to_numpy())
+        findings.append(_found("AUROC gain", scope, gain, rule.threshold, policy, few=few))
     return findings
 
 
@@ -118,13 +132,13 @@ def _floor_by_group(rule: FloorByGroup, evidence: Evidence, policy: Policy) -> l
     findings = []
     for feature, group, member in _groups(evidence):
         if not member.any():
-            findings.append(Finding(0, "", NAMES[rule.metric], f"{feature} {group}", "missing", rule.floor))
+            findings.append(Finding(0, "", NAMES[rule.metric], f"{feature} {group}", "missing", rule.threshold))
             continue
         counts = rate(rule.metric, label[member], flagged[member])
         few = {"subjects": int(member.sum()), counts.unit: counts.total}
         scope = f"{feature} {group}"
         findings.append(
-            _found(NAMES[rule.metric], scope, counts, rule.floor, policy, few=few, family=feature, plan=overall)
+            _found(NAMES[rule.metric], scope, counts, rule.threshold, policy, few=few, family=feature, plan=overall)
         )
     return findings
 
@@ -136,7 +150,7 @@ def _gap_by_group(rule: GapByGroup, evidence: Evidence, policy: Policy) -> list[
     for feature, group, member in _groups(evidence):
         title, scope = f"{NAMES[rule.metric]} gap", f"{feature} {group} minus others"
         if not member.any():
-            findings.append(Finding(0, "", title, scope, "missing", -rule.margin))
+            findings.append(Finding(0, "", title, scope, "missing", rule.threshold))
             continue
         inside = rate(rule.metric, label[member], flagged[member])
         outside = rate(rule.metric, label[~member], flagged[~member])
@@ -146,7 +160,7 @@ def _gap_by_group(rule: GapByGroup, evidence: Evidence, policy: Policy) -> list[
             inside.unit: inside.total,
             f"{inside.unit} among the others": outside.total,
         }
-        findings.append(_found(title, scope, RateGap(inside, outside), -rule.margin, policy, few=few, family=feature))
+        findings.append(_found(title, scope, RateGap(inside, outside), rule.threshold, policy, few=few, family=feature))
     return findings
 
 
@@ -156,8 +170,9 @@ def _pattern_floor(rule: PatternFloor, evidence: Evidence, policy: Policy) -> li
     for pattern in groups.value_counts().index:
         part = evidence.held_out[groups == pattern]
         estimand = Auroc.of(part["label"].to_numpy(), part["score"].to_numpy())
-        few = {"subjects": len(part), "positives": estimand.num_positives, "negatives": estimand.num_negatives}
-        findings.append(_found("AUROC", f"pattern {pattern}", estimand, rule.floor, policy, few=few, family="pattern"))
+        few = {"subjects": len(part), **_classes(part["label"].to_numpy())}
+        scope = f"pattern {pattern}"
+        findings.append(_found("AUROC", scope, estimand, rule.threshold, policy, few=few, family="pattern"))
     return findings
 
 

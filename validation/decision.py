@@ -7,13 +7,13 @@ from typing import Any
 
 import pandas as pd
 
-from cohorts.errors import InputError
-from cohorts.files import canonical_json, digest_of_text, read_json
+from cohorts.errors import InputError, raise_if
+from cohorts.files import canonical_json, digest_of_file, digest_of_text, read_json
 from cohorts.splits import PARTS
 from validation.audit import audit
 from validation.checks import Evidence
 from validation.disclosure import suppressed
-from validation.gate import as_data, evaluate, judge_again, worst
+from validation.gate import as_data, evaluate, judge_again
 from validation.holdout import auroc_by, performance
 from validation.modality_audit import availability, performance_by_pattern
 from validation.policy import Policy, parse_policy
@@ -58,12 +58,13 @@ def decide(
     content = {
         "schema": SCHEMA,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "verdict": worst([finding["verdict"] for finding in findings]),
+        "verdict": judge_again(findings, policy),
         "policy": policy.model_dump(mode="json"),
         "policy_digest": policy.digest,
         "findings": findings,
         "tables": {name: suppressed(table, least, FAMILIES.get(name, ())) for name, table in shown.items()},
         "modalities": list(modalities),
+        "declared_groups": {name: list(groups) for name, groups in evidence.declared.items()},
         **record,
     }
     return {**content, "digest": digest_of_text(canonical_json(content))}
@@ -77,24 +78,56 @@ def read_decision(path: Path) -> dict[str, Any]:
     """
     content = read_json(path, "a decision")
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
-        raise InputError(
-            f"decision {path}: is not a decision of the kind {SCHEMA}; give a decision.json that validate wrote"
-        )
+        raise InputError(f"decision {path}: is not a decision of the kind {SCHEMA}; give a decision.json of validate")
     body = {key: value for key, value in content.items() if key != "digest"}
+    try:
+        digest = digest_of_text(canonical_json(body))
+        policy = parse_policy(content["policy"], f"decision {path}")
+        verdict = judge_again(content["findings"], policy)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"decision {path}: cannot be read as a decision ({error}); validate again") from None
     problems = []
-    if digest_of_text(canonical_json(body)) != content.get("digest"):
+    if digest != content.get("digest"):
         problems.append(f"decision {path}: was changed after it was written (its digest does not fit); validate again")
-    policy = parse_policy(content.get("policy"), f"decision {path}")
     if policy.digest != content.get("policy_digest"):
         problems.append(f"decision {path}: its policy was changed (its digest does not fit); validate again")
-    verdict = judge_again(content.get("findings", []), policy)
     if verdict != content.get("verdict"):
-        problems.append(
-            f"decision {path}: says {content.get('verdict')}, but its own numbers say {verdict}; validate again"
-        )
-    if problems:
-        raise InputError(problems)
+        said = content.get("verdict")
+        problems.append(f"decision {path}: says {said}, but its own numbers say {verdict}; validate again")
+    raise_if(problems)
     return content
+
+
+def check_against_predictions(decision: Mapping[str, Any], predictions: Path) -> list[str]:
+    """Judge again from the table of predictions.
+
+    Args:
+        decision: From `read_decision`.
+        predictions: The predictions.parquet that it was made from.
+
+    Returns:
+        Problems, none where every finding comes out as it is stored.
+    """
+    if not predictions.is_file():
+        return [f"predictions {predictions}: are missing; they belong beside the decision, so validate again"]
+    if digest_of_file(predictions) != decision["predictions"]["digest"]:
+        return [
+            f"predictions {predictions}: are not those that were judged (their digest does not fit); validate again"
+        ]
+    table = pd.read_parquet(predictions)
+    facts = {f["title"]: f["basis"] == "holds" for f in decision["findings"] if f["kind"] == "integrity"}
+    evidence = Evidence(
+        table[table["part"] == "held_out"].reset_index(drop=True),
+        decision["operating_point"]["threshold"],
+        decision["declared_groups"],
+        facts,
+    )
+    found = as_data(evaluate(parse_policy(decision["policy"], "decision"), evidence))
+    return (
+        []
+        if found == decision["findings"]
+        else ["decision: its findings do not follow from its predictions; validate again"]
+    )
 
 
 def reasons(decision: Mapping[str, Any]) -> list[str]:

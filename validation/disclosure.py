@@ -1,8 +1,9 @@
-"""What may be shown of small groups: no count from 1 to 10, none from which one follows, no rate that rests on one.
+"""What may be shown of small groups: no count of people from 1 to 10, and none from which one follows by subtraction.
 
-A table of groups adds up, so a hidden count could be had by subtraction. Where one of a family is hidden, the other
-counts of that family are therefore rounded to tens. Bounds and values are kept to three decimals, bounds outwards, so
-that rounding never lets a check pass and exact fractions cannot be read back.
+Groups add up to everybody, so a hidden count could be had from the others. Where one of a family is hidden, the others
+of that family are shown as lower limits, low enough to leave the hidden one anywhere from 1 to 10, and figures of the
+family are kept to two decimals. All others are kept to three. Bounds are rounded outwards, so that rounding never lets
+a check pass. How many errors a rate of a large enough group stands for is not hidden: an audit is about that.
 """
 
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ def suppressed(table: pd.DataFrame, least: int, family: Sequence[str]) -> list[d
         family: Columns whose equal values make rows a family, which adds up; none makes all rows one.
 
     Returns:
-        A hidden count is the text "<11", a rounded one "≈190"; a figure that rests on a hidden count is None.
+        A hidden count is the text "<11", a lower limit "≥190"; a figure that rests on a hidden count is None.
     """
     if table.empty:
         return []
@@ -39,46 +40,64 @@ def suppressed(table: pd.DataFrame, least: int, family: Sequence[str]) -> list[d
     hide = small[rests_on].any(axis=1).tolist()
     rows = []
     for position, row in enumerate(table.to_dict("records")):
-        shown = {str(k): None if hide[position] and k in FIGURES else _plain(v) for k, v in row.items()}
+        digits = 2 if in_family[position] else 3
+        shown = {str(k): None if hide[position] and k in FIGURES else _plain(v, digits) for k, v in row.items()}
         if in_family[position]:
-            shown |= {name: _rounded(int(row[name]), least) for name in counts}
+            shown |= {name: _limit(int(row[name]), least) for name in counts}
         rows.append(shown)
     return rows
 
 
-def _rounded(count: int, least: int) -> int | str:
+def lower_limit(count: int, least: int) -> int:
+    """A round number that is at least `least` - 2 under a count, but never under `least`.
+
+    Example:
+        >>> lower_limit(194, 11), lower_limit(12, 11)
+        (180, 11)
+    """
+    tens = max(1, least - 1)
+    return max(least, (count - (tens - 1)) // tens * tens)
+
+
+def _limit(count: int, least: int) -> int | str:
     if count == 0:
         return 0
-    tens = max(1, least - 1)
-    return f"<{least}" if count < least else f"≈{round(count / tens) * tens}"
+    return f"<{least}" if count < least else f"≥{lower_limit(count, least)}"
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, digits: int) -> Any:
     if isinstance(value, float):
-        return round(value, 3) if isfinite(value) else None
+        return round(value, digits) if isfinite(value) else None
     return value.item() if hasattr(value, "item") else value
 
 
-def outwards(finding: Finding) -> Finding:
-    """A finding whose value is rounded, its bounds outwards and its p-value upwards."""
+def coarsened(findings: Sequence[Finding], least: int) -> list[Finding]:
+    """Findings of one check as they may be shown, and as they are judged.
+
+    Args:
+        findings: With exact figures.
+        least: Smallest count that is shown.
+
+    Returns:
+        Values rounded, bounds rounded outwards, p-values upwards; in a family of which one member shows no figure,
+        more coarsely, with supports as lower limits.
+    """
+    hidden = {finding.family for finding in findings if finding.basis == "too_few"} - {""}
+    return [_coarsened(finding, finding.family in hidden, least) for finding in findings]
+
+
+def _coarsened(finding: Finding, in_hidden_family: bool, least: int) -> Finding:
     if finding.value is None or finding.lower is None or finding.upper is None or finding.p_fail is None:
         return finding
-    return replace(
+    scale = 100 if in_hidden_family else 1000
+    shown = replace(
         finding,
-        value=round(finding.value, 3),
-        lower=floor(finding.lower * 1000) / 1000,
-        upper=ceil(finding.upper * 1000) / 1000,
-        p_fail=ceil(finding.p_fail * 1e5) / 1e5,
+        value=round(finding.value * scale) / scale,
+        lower=floor(finding.lower * scale) / scale,
+        upper=ceil(finding.upper * scale) / scale,
+        p_fail=min(1.0, ceil(finding.p_fail * 1e3) / 1e3),
     )
-
-
-def round_supports(findings: Sequence[Finding], least: int) -> list[Finding]:
-    """Findings of one check, the supports of a family rounded where one of it shows no figure."""
-    hidden = {finding.family for finding in findings if finding.basis == "too_few"} - {""}
-    tens = max(1, least - 1)
-    return [
-        replace(finding, support=round(finding.support / tens) * tens, rounded=True)
-        if finding.family in hidden and finding.support is not None
-        else finding
-        for finding in findings
-    ]
+    if not in_hidden_family or finding.support is None:
+        return shown
+    needed = None if finding.needed is None else ceil(finding.needed / 10) * 10
+    return replace(shown, support=lower_limit(finding.support, least), needed=needed, rounded=True)

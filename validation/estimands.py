@@ -168,10 +168,15 @@ class Mean(Estimand):
 
     @classmethod
     def auroc_gain(cls, label: np.ndarray, score: np.ndarray, control: np.ndarray) -> "Mean":
-        """AUROC of a score minus that of a control on the same subjects; paired DeLong. All arguments (N,)."""
+        """AUROC of a score minus that of a control on the same subjects; paired DeLong. All arguments (N,).
+
+        The variance is NaN, so that nothing can be decided, where DeLong's is 0 for scores that differ.
+        """
         values, covariance = delong(label, np.stack([score, control]))
-        variance = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
-        return cls(float(values[0] - values[1]), float(np.maximum(variance, 0.0)), len(label))
+        variance = float(np.maximum(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1], 0.0))
+        if variance == 0 and not np.array_equal(score, control):
+            variance = float("nan")  # both perfect, say: no spread was seen, which does not mean that there is none
+        return cls(float(values[0] - values[1]), variance, len(label))
 
     @property
     def value(self) -> float:

@@ -19,7 +19,7 @@ class Finding:
         value, lower, upper: Estimate and bounds; None where they are not to be shown or do not exist.
         family: Sensitive feature, or "pattern", whose groups add up to everybody; "" for none.
         support, unit: How many subjects of what kind it rests on; None where under the smallest group.
-        rounded: Whether the support was rounded to tens, so that nobody can subtract.
+        rounded: Whether the support is a lower limit only, so that nobody can subtract.
         few: Under "too_few", what there are too few of.
         p_fail: Smallest level at which the upper bound is under the threshold.
         needed: How many of `unit` would decide for PASS if the estimate stayed; None where none would, or unknown.
@@ -58,7 +58,7 @@ def sentence(finding: Finding, verdict: str, policy: Policy) -> str:
     if finding.basis == "too_few":
         needed = f"; about {finding.needed} {finding.unit} needed at the overall rate" if finding.needed else ""
         return f"{name}: fewer than {policy.smallest_group} {finding.few}, which cannot support an audit{needed}"
-    support = f"{'about ' if finding.rounded else ''}{finding.support} {finding.unit}"
+    support = f"{'at least ' if finding.rounded else ''}{finding.support} {finding.unit}"
     interval = f"{_number(finding.value)} [{_number(finding.lower)}, {_number(finding.upper)}]"
     if verdict == "PASS":
         return f"{name}: {interval}, lower bound reaches {limit}; {support}"

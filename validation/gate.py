@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from validation.checks import GATHER, Evidence
-from validation.disclosure import outwards, round_supports
+from validation.checks import GATHER, Evidence, nothing_found
+from validation.disclosure import coarsened
 from validation.findings import Finding, sentence
 from validation.policy import Policy
 from validation.statistics import holm
@@ -32,9 +32,9 @@ def evaluate(policy: Policy, evidence: Evidence) -> list[Finding]:
     """Findings of every check, in the policy's order."""
     findings: list[Finding] = []
     for number, rule in enumerate(policy.checks):
-        gathered = GATHER[type(rule)](rule, evidence, policy)
-        found = [outwards(replace(finding, check=number, kind=rule.kind)) for finding in gathered]
-        found = round_supports(found, policy.smallest_group)
+        gathered = GATHER[type(rule)](rule, evidence, policy) or [nothing_found(rule)]
+        found = [replace(finding, check=number, kind=rule.kind) for finding in gathered]
+        found = coarsened(found, policy.smallest_group)
         verdicts = judge(found, policy.alpha)
         findings += [
             replace(finding, verdict=verdict, sentence=sentence(finding, verdict, policy))
@@ -58,10 +58,26 @@ def judge(findings: Sequence[Finding], alpha: float) -> list[str]:
 
 
 def judge_again(findings: Sequence[Mapping[str, Any]], policy: Policy) -> str:
-    """Verdict of a stored decision, from its numbers and its policy; a check without a finding is an ERROR."""
+    """Verdict of a stored decision, from its numbers and its policy.
+
+    A check without a finding is an ERROR, and so is a finding that its policy does not ask for: of another check, of
+    another kind, against another threshold, or without bounds where there must be some.
+
+    Raises:
+        TypeError: What is stored are no findings.
+    """
     stored = [Finding(**finding) for finding in findings]
-    by_check = [[finding for finding in stored if finding.check == number] for number in range(len(policy.checks))]
-    return worst([verdict for found in by_check for verdict in (judge(found, policy.alpha) or ["ERROR"])])
+    verdicts = []
+    for number, rule in enumerate(policy.checks):
+        found = [finding for finding in stored if finding.check == number]
+        bases = {"holds", "broken"} if rule.kind == "integrity" else {"bounds", "too_few", "missing"}
+        fitting = all(
+            finding.kind == rule.kind and finding.basis in bases and finding.threshold == rule.threshold
+            for finding in found
+        )
+        verdicts += judge(found, policy.alpha) if found and fitting else ["ERROR"]
+    strangers = [finding for finding in stored if not 0 <= finding.check < len(policy.checks)]
+    return worst([*verdicts, *["ERROR" for _ in strangers]])
 
 
 def as_data(findings: Sequence[Finding]) -> list[dict[str, Any]]:

@@ -28,7 +28,13 @@ def performance(held_out: pd.DataFrame, threshold: float, alpha: float) -> pd.Da
     rows = [_row(metric, estimand, alpha) for metric, estimand in estimands.items()]
     expected = float(score.mean())
     observed = [float(label.mean()), *wilson(float(label.sum()), len(label), alpha)]
-    ratio = dict(zip(["value", "lower", "upper"], [part / expected for part in observed], strict=True))
+    ratio = dict(
+        zip(
+            ["value", "lower", "upper"],
+            [part / expected if expected else float("nan") for part in observed],
+            strict=True,
+        )
+    )
     rows.append({"metric": "observed / expected", **ratio, "support": len(label), "unit": "subjects"})
     return pd.DataFrame(rows)
 

@@ -1,5 +1,6 @@
 """The threshold: chosen on the tuning subjects, written and digested before the held-out cohort is first scored."""
 
+from math import floor
 from typing import Any
 
 import numpy as np
@@ -40,9 +41,8 @@ def operating_point(tuning: pd.DataFrame, rule: OperatingPoint) -> dict[str, Any
     """
     threshold = choose_threshold(tuning["label"].to_numpy(), tuning["score"].to_numpy(), rule.value)
     content = {
-        "rule": f"highest threshold with {rule.rule} >= {rule.value:g} on the sparse tuning subjects",
-        "threshold": threshold,
-        "num_subjects": len(tuning),
-        "num_positives": int(tuning["label"].sum()),
+        "rule": f"highest threshold, to 3 decimals, with {rule.rule} >= {rule.value:g} on the sparse tuning subjects",
+        # Rounded down: the sensitivity holds, and the threshold is no subject's own score.
+        "threshold": floor(threshold * 1000) / 1000,
     }
     return {**content, "digest": digest_of_text(canonical_json(content))}

@@ -24,6 +24,10 @@ class Integrity(_Strict):
 
     kind: Literal["integrity"]
 
+    @property
+    def threshold(self) -> None:
+        """Facts have none."""
+
 
 class Floor(_Strict):
     """A metric on the whole held-out cohort is at least a floor."""
@@ -33,6 +37,11 @@ class Floor(_Strict):
     """auroc, or a rate at the operating point."""
     floor: float = Field(gt=0, lt=1)
     """Least value that the lower bound must reach."""
+
+    @property
+    def threshold(self) -> float:
+        """What the lower bounds must reach."""
+        return self.floor
 
 
 class NoNegativeTransfer(_Strict):
@@ -44,6 +53,11 @@ class NoNegativeTransfer(_Strict):
     margin: float = Field(ge=0, lt=0.5)
     """How much lower the AUROC may be."""
 
+    @property
+    def threshold(self) -> float:
+        """What the lower bounds must reach."""
+        return -self.margin
+
 
 class FloorByGroup(_Strict):
     """A rate at the operating point is at least a floor in every group of the sensitive features."""
@@ -53,6 +67,11 @@ class FloorByGroup(_Strict):
     """Rate at the operating point."""
     floor: float = Field(gt=0, lt=1)
     """Least value that every group's lower bound must reach."""
+
+    @property
+    def threshold(self) -> float:
+        """What the lower bounds must reach."""
+        return self.floor
 
 
 class GapByGroup(_Strict):
@@ -64,6 +83,11 @@ class GapByGroup(_Strict):
     margin: float = Field(gt=0, lt=1)
     """How much lower a group's rate may be."""
 
+    @property
+    def threshold(self) -> float:
+        """What the lower bounds must reach."""
+        return -self.margin
+
 
 class PatternFloor(_Strict):
     """The AUROC is at least a floor in every pattern of present modalities; rare patterns are judged together."""
@@ -73,6 +97,11 @@ class PatternFloor(_Strict):
     """Least value that every pattern's lower bound must reach."""
     least_share: float = Field(default=0.1, gt=0, le=1)
     """Patterns with a smaller share of the held-out cohort are joined to one."""
+
+    @property
+    def threshold(self) -> float:
+        """What the lower bounds must reach."""
+        return self.floor
 
 
 Rule = Annotated[

@@ -6,8 +6,10 @@
       bundles/<digest>/            promoted bundles
       decisions/<digest>/          why: decision.json and report.html
 
-Every change takes a lock, writes beside and renames. The ledger's rename is the moment of a promotion: a kill before it
-leaves the old champion, one after it the new one, whose pointer the next call mends.
+The chain shows what was changed, removed or put in; that its end was cut off shows only beside a copy of the last
+digest, which `promote --verify` prints. Every change takes a lock, writes beside and renames. The ledger's rename is
+the moment of a promotion: a kill before it leaves the old champion, one after it the new one, whose pointer the next
+call mends.
 """
 
 import fcntl
@@ -22,7 +24,8 @@ from typing import Any
 
 from cohorts.errors import InputError, raise_if
 from cohorts.files import canonical_json, digest_of_file, digest_of_text, whole_folder, write_whole
-from validation.decision import read_decision, reasons
+from validation.decision import check_against_predictions, read_decision, reasons
+from validation.report import render
 
 START = "0" * 64
 
@@ -81,6 +84,18 @@ class Registry:
             previous = entry["digest"]
         return entries
 
+    def champion_bundle(self) -> Path | None:
+        """Folder of the champion's bundle, verified; None before the first promotion.
+
+        Raises:
+            InputError: Ledger or bundle were changed.
+        """
+        champion = self.champion()
+        if champion is None:
+            return None
+        raise_if(self._broken(champion))
+        return self.bundle(champion["bundle"])
+
     def champion(self) -> dict[str, Any] | None:
         """The ledger's entry of the present champion, or None before the first promotion."""
         return self.history()[-1] if self.exists else None
@@ -102,7 +117,7 @@ class Registry:
         """Make the judged bundle the champion.
 
         Args:
-            decision_path: A decision.json; its report.html lies beside it.
+            decision_path: A decision.json, with report.html and predictions.parquet beside it.
             model: Folder of the bundle that it judges.
 
         Returns:
@@ -114,7 +129,10 @@ class Registry:
         """
         decision = read_decision(decision_path)
         report = decision_path.with_name("report.html")
-        raise_if(self._mismatches(decision, report, model))
+        raise_if(
+            self._mismatches(decision, report, model)
+            + check_against_predictions(decision, decision_path.with_name("predictions.parquet"))
+        )
         if decision["verdict"] != "PASS":
             raise Refused(decision["verdict"], reasons(decision))
         digest = decision["model"]["digest"]
@@ -126,7 +144,8 @@ class Registry:
             if not self.bundle(digest).exists():
                 with whole_folder(self.bundle(digest)) as beside:
                     shutil.copytree(model, beside, dirs_exist_ok=True)
-            self.verify_bundle(self.bundle(digest))
+            if self.verify_bundle(self.bundle(digest)) != digest:
+                raise InputError(f"bundle {self.bundle(digest)}: is another one than its name says; remove it")
             why = self._why(decision["digest"])
             if not why.exists():
                 with whole_folder(why) as beside:
@@ -184,6 +203,8 @@ class Registry:
             )
         if not report.is_file():
             problems.append(f"report {report}: is missing; it belongs beside the decision, so validate again")
+        elif report.read_text(encoding="utf-8") != render(decision):
+            problems.append(f"report {report}: is not the report of this decision; validate again")
         return problems
 
     def _broken(self, entry: Mapping[str, Any]) -> list[str]:

@@ -4,11 +4,12 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.preprocessing import QuantileTransformer
 
 from cohorts.cohort import Cohort
-from cohorts.preprocessing import LEAST_IN_A_BIN, Preprocessing, fit_preprocessing
+from cohorts.preprocessing import LEAST_IN_A_BIN, Column, Preprocessing, _fit_levels, fit_preprocessing
 from cohorts.splits import Split
 
 
@@ -54,7 +55,19 @@ def test_gaps_gain_an_indicator_and_complete_columns_do_not(preprocessing: Prepr
     assert not any(column.has_gaps for column in preprocessing.columns["ecg"])
 
 
-def test_an_unknown_level_gives_zeros(people: Cohort, preprocessing: Preprocessing) -> None:
+def test_rare_and_unknown_levels_share_an_input_and_their_names_are_not_kept(people: Cohort) -> None:
+    region = pd.Series(["north"] * 600 + ["south"] * 290 + [f"rare {number}" for number in range(10)], name="region")
+    column = _fit_levels(region)
+    assert column.levels == ("north", "south", "(other)")
+    assert column.transform(pd.Series(["south", "rare 3", "never seen", None])).tolist() == [
+        [0.0, 1.0, 0.0],
+        [0.0, 0.0, 1.0],
+        [0.0, 0.0, 1.0],
+        [0.0, 0.0, 0.0],
+    ]
+
+
+def test_an_unknown_level_gives_zeros_where_no_level_was_rare(people: Cohort, preprocessing: Preprocessing) -> None:
     sex = next(column for column in preprocessing.columns["demographics"] if column.name == "sex")
     values = people.features["demographics"]["sex"].copy()
     values[:] = "X"
@@ -72,10 +85,5 @@ def test_stored_quantiles_are_not_anybodys_values(heart: Cohort) -> None:
 
 
 def test_ties_get_the_mean_of_their_ranks() -> None:
-    from cohorts.preprocessing import Column
-
     column = Column("x", quantiles=(0.0, 1.0, 1.0, 1.0, 2.0))
-    import pandas as pd
-
-    middle = column.transform(pd.Series([1.0]))[0, 0]
-    assert middle == pytest.approx(0.0, abs=1e-6)
+    assert column.transform(pd.Series([1.0]))[0, 0] == pytest.approx(0.0, abs=1e-6)

@@ -110,7 +110,7 @@ def test_rows_of_strangers_are_left_out_and_said(spec: CohortSpec, copied: Path,
     edit(copied / "ecg.csv", lambda t: pd.concat([t, t.head(2).assign(subject_id=["stranger1", "stranger2"])]))
     cohort = read_cohort(spec, copied)
     assert cohort.fingerprint == people.fingerprint
-    assert any("table ecg: 2 rows belong to nobody" in note for note in cohort.notes)
+    assert any("table ecg: fewer than 11 rows belong to nobody" in note for note in cohort.notes)
     assert not any("stranger" in note for note in cohort.notes)
 
 
@@ -185,6 +185,75 @@ def test_text_among_numbers_is_counted_and_quoted_only_if_frequent(spec: CohortS
     assert "column ecg.ecg_1: 1 values are not numbers; list their codes" in said
     assert "most often `pending`" in said
     assert "Jane" not in said
+
+
+def test_a_nan_is_absent_and_not_above_every_number(copied: Path) -> None:
+    edit(
+        copied / "subjects.csv",
+        lambda t: t.assign(outcome=t["outcome"].astype(object).where(t["site"] != "east", "nan")),
+    )
+    said = problems(changed_spec(lambda c: c.update(label="outcome > 0")), copied)
+    assert "cohort sparse: 81 subjects have no label" in said
+
+
+def test_ids_that_differ_only_in_capitals_or_spaces_are_an_error(spec: CohortSpec, copied: Path) -> None:
+    edit(copied / "subjects.csv", lambda t: pd.concat([t.assign(subject_id="s" + t["subject_id"])] * 2))
+    subjects = pd.read_csv(copied / "subjects.csv", dtype={"subject_id": str})
+    subjects.loc[:1, "subject_id"] = [f"S{subjects['subject_id'][0][1:]}", f"{subjects['subject_id'][1]} "]
+    subjects.drop_duplicates("subject_id").to_csv(copied / "subjects.csv", index=False)
+    assert "table subjects: 2 subject ids differ from another only in capitals or in spaces" in problems(spec, copied)
+
+
+def test_keys_of_two_columns_do_not_run_into_each_other(tmp_path: Path) -> None:
+    n = 200
+    first = pd.DataFrame(
+        {"a": ["x/y", "x"] * (n // 2), "b": [f"{i}" if i % 2 == 0 else f"y/{i - 1}" for i in range(n)]}
+    )
+    first["age"] = range(n)
+    first["y"] = [i % 4 < 2 for i in range(n)]
+    first["role"] = ["rich", "rich", "rich", "rich", "sparse", "sparse", "sparse", "sparse", "test", "test"] * (n // 10)
+    first.to_csv(tmp_path / "first.csv", index=False)
+    first[["a", "b"]].assign(hr=first["age"] + 1000).to_csv(tmp_path / "second.csv", index=False)
+    content = {
+        "name": "keys",
+        "tables": {"first": {"files": "first.csv"}, "second": {"files": "second.csv"}},
+        "subject_id": ["a", "b"],
+        "roles": {"rich": "role = 'rich'", "sparse": "role = 'sparse'", "held_out": "role = 'test'"},
+        "modalities": {"clinic": {"table": "first", "numeric": ["age"]}, "ecg": {"table": "second", "numeric": ["hr"]}},
+        "label": "first.y",
+    }
+    cohort = read_cohort(parse_spec(content, "keys"), tmp_path)
+    assert len(cohort) == n
+    ages, rates = cohort.features["clinic"]["age"], cohort.features["ecg"]["hr"]
+    np.testing.assert_array_equal(rates, ages + 1000)
+
+
+def test_yes_and_no_stay_what_they_are(copied: Path, people: Cohort) -> None:
+    edit(copied / "subjects.csv", lambda t: t.assign(smokes=["no", "yes", "no"] * (len(t) // 3)))
+    spec = changed_spec(lambda c: c["modalities"]["demographics"].update(categorical=["sex", "smokes"]))
+    assert set(read_cohort(spec, copied).features["demographics"]["smokes"]) == {"yes", "no"}
+    spec = changed_spec(
+        lambda c: c["modalities"]["demographics"].update(
+            categorical=["sex", "smokes"], missing_codes={"smokes": ["no"]}
+        )
+    )
+    assert set(read_cohort(spec, copied).features["demographics"]["smokes"].dropna()) == {"yes"}
+
+
+def test_dates_are_no_numbers(spec: CohortSpec, copied: Path) -> None:
+    edit(copied / "ecg.csv", lambda t: t.assign(ecg_1="2020-01-31"))
+    assert "column ecg.ecg_1: holds dates or times, where numbers are needed" in problems(spec, copied)
+
+
+def test_an_expression_must_give_one_value_a_subject(tables: Path) -> None:
+    assert "gives 1800 values for 900 subjects" in problems(
+        changed_spec(lambda c: c.update(site="unnest([1, 2])")), tables
+    )
+
+
+def test_a_column_with_the_name_of_the_joined_id_is_an_error(spec: CohortSpec, copied: Path) -> None:
+    edit(copied / "ecg.csv", lambda t: t.assign(_subject_id=1))
+    assert "table ecg: has a column _subject_id, a name that is kept" in problems(spec, copied)
 
 
 def test_infinite_values_are_an_error(spec: CohortSpec, copied: Path) -> None:

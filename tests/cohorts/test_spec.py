@@ -36,6 +36,12 @@ CASES: list[tuple[Callable[[dict], None], str]] = [
         "`outcome` is in the label `outcome = 1`",
     ),
     (
+        lambda c: c.update(label="OUTCOME = 1") or c["modalities"]["demographics"].update(numeric=["outcome"]),
+        "is in the label",
+    ),
+    (lambda c: c["tables"]["imaging"].update(missing_codes=["?"]), "`missing_codes` of a table are for CSV"),
+    (lambda c: c["modalities"]["ecg"].update(missing_codes={"ecg_1": [False]}), "YAML reads yes, no, true and false"),
+    (
         lambda c: c["modalities"]["demographics"].update(numeric=["age", "subject_id"]),
         "the subject id `subject_id` cannot be a feature",
     ),

@@ -8,7 +8,7 @@ from torch import Tensor
 from lightning_modules.config import NetworkOptions
 from lightning_modules.network import FusionNetwork
 
-WIDTHS = {"labs": 5, "ecg": 3, "imaging": 4, "age": 1}
+WIDTHS = {"labs": 5, "items": 3, "forward": 4, "age": 1}  # names that ModuleDict and Module keep for themselves
 B, M = 16, len(WIDTHS)
 
 

@@ -11,6 +11,7 @@ import torch
 
 from cohorts.cohort import Cohort
 from cohorts.datamodule import Batch, CohortDataModule
+from cohorts.errors import InputError
 from cohorts.preprocessing import Preprocessing
 from cohorts.splits import Split
 from lightning_modules.bundle import fresh_network
@@ -105,12 +106,23 @@ def test_held_out_people_have_no_influence_at_all(train: Callable, people: Cohor
     assert equal(found, expected)
 
 
-def test_tuning_labels_move_no_weight_within_an_epoch(train: Callable, people: Cohort, split: Split) -> None:
-    """They choose the epoch; they are never trained on."""
-    tuning = split.rows("rich_tuning")
+def test_tuning_labels_choose_the_epoch_and_move_no_weight(
+    train: Callable, people: Cohort, split: Split, tmp_path: Path
+) -> None:
+    tuning = split.rows("sparse_tuning")
     label = people.label.copy()
     label[tuning] = 1 - label[tuning]
-    assert equal(train(folder="a")[0], train(cohort=replace(people, label=label), folder="b")[0])
+    _, metrics = train(folder="a")
+    _, flipped = train(cohort=replace(people, label=label), folder="b")
+    assert metrics["tuning/log_loss"] != flipped["tuning/log_loss"]
+    last = [torch.load(tmp_path / name / "last.ckpt", weights_only=True)["state_dict"] for name in "ab"]
+    assert equal(*last)
+
+
+def test_a_run_that_diverges_is_one_clear_error(train: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.lightning_modules.test_training.TRAINING", replace(TRAINING, learning_rate=1e30))
+    with pytest.raises(InputError, match=r"diverged, its weights are not finite; lower training\.learning_rate"):
+        train()
 
 
 def test_a_replay_weight_of_zero_leaves_the_rich_cohort_out(train: Callable, people: Cohort, split: Split) -> None:

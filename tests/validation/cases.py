@@ -61,17 +61,17 @@ def make_evidence(held_out: pd.DataFrame, threshold: float = 0.3, **facts: bool)
     return Evidence(held_out, threshold, DECLARED, facts or {"all is as it was": True})
 
 
-def make_decision(held_out: pd.DataFrame, policy: Policy, model: str, path: str = "../bundle") -> dict[str, Any]:
+def make_decision(held_out: pd.DataFrame, policy: Policy, model: str, predictions: str = "0" * 64) -> dict[str, Any]:
     people = held_out.drop(columns=["score", "control.scratch"])
     record = {
-        "model": {"digest": model, "path": path},
+        "model": {"digest": model, "path": "../bundle"},
         "cohort": {
             **dict.fromkeys(["name", "title", "source", "licence", "leakage_notes", "label", "label_name"], "test"),
             **dict.fromkeys(["spec", "fingerprint", "split"], "0" * 64),
         },
         "controls": {"scratch": "0" * 64},
         "operating_point": {"threshold": 0.3, "rule": "test", "digest": "0" * 64},
-        "predictions": {"digest": "0" * 64},
+        "predictions": {"digest": predictions},
         "notes": [],
         "provenance": {"command": "test", "versions": {"python": "3"}, "training": {}},
     }
@@ -96,7 +96,9 @@ def make_candidate(folder: Path, name: str = "first", separation: float = 2.0, n
     (bundle / CONTENT).write_text(f"content of {name}")
     write_whole(bundle / MANIFEST, canonical_json({file: digest_of_file(bundle / file) for file in (WEIGHTS, CONTENT)}))
     digest = verify_bundle(bundle)
-    decision = make_decision(make_held_out(num_subjects, separation=separation), make_policy(), digest)
+    held_out = make_held_out(num_subjects, separation=separation)
+    held_out.to_parquet(judged / "predictions.parquet", index=False)
+    decision = make_decision(held_out, make_policy(), digest, digest_of_file(judged / "predictions.parquet"))
     write_whole(judged / "decision.json", canonical_json(decision))
     write_whole(judged / "report.html", render(decision))
     return Candidate(bundle, judged / "decision.json", digest)

@@ -151,6 +151,52 @@ def test_equal_groups_are_rarely_failed_and_a_much_worse_group_is_never_passed()
     assert point_failed > 10
 
 
+def test_an_area_on_few_positives_is_insufficient_however_high() -> None:
+    held_out = make_held_out(1000, separation=3.0)
+    positives = held_out.index[held_out["label"] == 1]
+    held_out.loc[positives[2:], "label"] = 0
+    auroc = {"kind": "floor", "metric": "auroc", "floor": 0.5}
+    gain = {"kind": "no_negative_transfer", "controls": ["scratch"], "margin": 0.4}
+    for finding in findings(held_out, auroc, gain):
+        assert finding.verdict == "INSUFFICIENT"
+        assert "fewer than 11 positives" in finding.sentence
+
+
+def test_two_perfect_models_that_differ_cannot_be_told_apart_for_certain() -> None:
+    held_out = make_held_out(200)
+    held_out["score"] = 0.2 + 0.6 * held_out["label"]
+    held_out["control.scratch"] = 0.1 + 0.8 * held_out["label"]
+    found = findings(held_out, {"kind": "no_negative_transfer", "controls": ["scratch"], "margin": 0.0})
+    assert [finding.verdict for finding in found] == ["INSUFFICIENT"]
+
+
+def test_a_check_with_nothing_to_look_at_is_an_error() -> None:
+    evidence = replace(make_evidence(make_held_out(6000)), declared={})
+    found = evaluate(make_policy({"kind": "floor_by_group", "metric": "sensitivity", "floor": 0.5}), evidence)
+    assert [finding.verdict for finding in found] == ["ERROR"]
+    assert worst([finding.verdict for finding in found]) == judge_again(
+        as_data(found), make_policy({"kind": "floor_by_group", "metric": "sensitivity", "floor": 0.5})
+    )
+
+
+@pytest.mark.parametrize(
+    "forgery",
+    [
+        {"threshold": -9.0},
+        {"basis": "holds"},
+        {"check": 99},
+        {"check": -1},
+        {"kind": "integrity", "basis": "holds"},
+    ],
+)
+def test_stored_findings_that_the_policy_does_not_ask_for_are_an_error(forgery: dict) -> None:
+    policy = make_policy()
+    stored = as_data(evaluate(policy, make_evidence(make_held_out(6000, separation=0.0))))
+    assert judge_again(stored, policy) == "FAIL"
+    forged = [finding if finding["verdict"] == "PASS" else {**finding, **forgery} for finding in stored]
+    assert judge_again(forged, policy) == "ERROR"
+
+
 def test_the_stored_numbers_give_the_same_verdict_again() -> None:
     for held_out in (make_held_out(6000), make_held_out(200), make_held_out(3000, separation=0.1)):
         policy = make_policy()

@@ -50,6 +50,10 @@ def test_an_operating_point_has_a_digest_of_its_content() -> None:
     tuning = make_held_out(300)
     rule = make_policy().operating_point
     first, second = operating_point(tuning, rule), operating_point(tuning.assign(score=tuning["score"] / 2), rule)
+    assert set(first) == {"rule", "threshold", "digest"}, "counts of the tuning subjects may be small"
+    assert first["threshold"] not in set(tuning["score"]), "a threshold is nobody's own score"
+    positives = tuning["label"] == 1
+    assert (tuning["score"][positives] >= first["threshold"]).mean() >= rule.value
     assert first["digest"] != second["digest"]
     assert first == operating_point(tuning, rule)
 

@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from cohorts.files import canonical_json, digest_of_text
 from lightning_modules.manifest import verify_bundle
 from tests.validation.cases import Candidate
 from validation.registry import Refused, Registry
+from validation.report import render
 
 Make = Callable[..., Candidate]
 
@@ -82,6 +84,79 @@ def test_a_forged_verdict_is_noticed_even_with_a_fitting_digest(registry: Regist
     bad.decision.write_text(canonical_json({**body, "digest": digest_of_text(canonical_json(body))}))
     with pytest.raises(InputError, match="says PASS, but its own numbers say FAIL"):
         registry.promote(bad.decision, bad.bundle)
+
+
+def forge(candidate: Candidate, change: Callable[[dict], None]) -> None:
+    """Change a decision and give it a fitting digest and a fitting report."""
+    decision = json.loads(candidate.decision.read_text())
+    change(decision)
+    body = {key: value for key, value in decision.items() if key != "digest"}
+    forged = {**body, "digest": digest_of_text(canonical_json(body))}
+    candidate.decision.write_text(canonical_json(forged))
+    candidate.decision.with_name("report.html").write_text(render(forged))
+
+
+def test_forged_numbers_do_not_follow_from_the_predictions(registry: Registry, candidate: Make) -> None:
+    bad = candidate(separation=0.0)
+
+    def pass_everything(decision: dict) -> None:
+        decision["verdict"] = "PASS"
+        for finding in decision["findings"]:
+            finding["verdict"] = "PASS"
+            if finding["basis"] == "bounds":
+                finding["lower"] = 0.99
+
+    forge(bad, pass_everything)
+    with pytest.raises(InputError, match="its findings do not follow from its predictions"):
+        registry.promote(bad.decision, bad.bundle)
+
+
+def test_other_predictions_or_another_report_are_noticed(registry: Registry, candidate: Make) -> None:
+    first, second, third = candidate(), candidate("second"), candidate("third")
+    first.decision.with_name("report.html").write_text("<h1>PASS</h1>")
+    with pytest.raises(InputError, match="is not the report of this decision"):
+        registry.promote(first.decision, first.bundle)
+    flip(second.decision.with_name("predictions.parquet"))
+    with pytest.raises(InputError, match="are not those that were judged"):
+        registry.promote(second.decision, second.bundle)
+    third.decision.with_name("predictions.parquet").unlink()
+    with pytest.raises(InputError, match="are missing; they belong beside the decision"):
+        registry.promote(third.decision, third.bundle)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: d.update(findings=None),
+        lambda d: d["findings"][1].update(lower="high"),
+        lambda d: d["findings"][1].update(surprise=1),
+        lambda d: d.pop("findings"),
+    ],
+)
+def test_a_decision_that_is_none_is_one_clear_error(registry: Registry, candidate: Make, change: Callable) -> None:
+    first = candidate()
+    decision = json.loads(first.decision.read_text())
+    change(decision)
+    first.decision.write_text(json.dumps(decision))
+    with pytest.raises(InputError, match="cannot be read as a decision"):
+        registry.promote(first.decision, first.bundle)
+
+
+def test_a_nan_in_a_decision_is_one_clear_error(registry: Registry, candidate: Make) -> None:
+    first = candidate()
+    first.decision.write_text(first.decision.read_text().replace('"threshold": 0.7,', '"threshold": NaN,', 1))
+    with pytest.raises(InputError, match="cannot be read as a decision"):
+        registry.promote(first.decision, first.bundle)
+
+
+def test_another_bundle_in_the_champions_place_is_noticed(registry: Registry, candidate: Make) -> None:
+    first, second = candidate(), candidate("second")
+    registry.promote(first.decision, first.bundle)
+    shutil.rmtree(registry.bundle(first.digest))
+    shutil.copytree(second.bundle, registry.bundle(first.digest))
+    for call in (registry.verify, registry.champion_bundle):
+        with pytest.raises(InputError, match="its manifest was changed"):
+            call()
 
 
 def test_a_bundle_that_was_not_judged_is_refused(registry: Registry, candidate: Make) -> None:
