@@ -76,11 +76,20 @@ class _Assembly:
         self.notes: list[str] = []
         self.num_subjects = (connection.execute(f"SELECT count(*) FROM {first}").fetchone() or (0,))[0]
         for name in tables[1:]:
-            query = f"SELECT count(*) FROM {quoted(name)} ANTI JOIN {first} USING ({SUBJECT})"
-            unknown = (connection.execute(query).fetchone() or (0,))[0]
-            if unknown:
-                rows = "fewer than 11" if unknown < SMALLEST_SHOWN else str(unknown)
-                self.notes.append(f"table {name}: {rows} rows belong to nobody in table {tables[0]}, and are left out")
+            self.compare_ids(name, tables[0])
+
+    def compare_ids(self, name: str, subjects: str) -> None:
+        """Say whose rows are left out, and refuse a table in which nobody is known."""
+        query = f"SELECT count(*) FROM {quoted(name)} {{}} JOIN {self.first} USING ({SUBJECT})"
+        known, strangers = (self.connection.execute(query.format(kind)).fetchone() for kind in ("SEMI", "ANTI"))
+        if known == (0,):
+            self.problems.append(
+                f"table {name}: none of its subject ids is in table {subjects}; both must write them alike, "
+                "leading zeros included"
+            )
+        elif strangers and strangers[0]:
+            rows = "fewer than 11" if strangers[0] < SMALLEST_SHOWN else str(strangers[0])
+            self.notes.append(f"table {name}: {rows} rows belong to nobody in table {subjects}, and are left out")
 
     def cohort(self) -> Cohort:
         spec = self.spec
@@ -155,6 +164,10 @@ class _Assembly:
             band = np.searchsorted(feature.bands, values, side="right").clip(max=len(feature.bands))
             return np.where(np.isnan(values), "Unknown", np.array(feature.groups, dtype=object)[band])
         codes = self.expression(what, feature.expression).map(_as_code)
+        undeclared = int((codes.notna() & ~codes.isin(feature.names)).sum())
+        if undeclared:
+            rows = "fewer than 11" if undeclared < SMALLEST_SHOWN else str(undeclared)
+            self.notes.append(f"{what}: {rows} subjects have a code that `names` does not list, and become Unknown")
         return codes.map(feature.names).fillna("Unknown").to_numpy(dtype=object)
 
     def modality(self, name: str, modality: Modality) -> pd.DataFrame:

@@ -75,8 +75,8 @@ class TrainingOptions:
     """Passes without a better log loss on the tuning subjects, after which training stops."""
     seed: int = 0
     """Seed of weights, order, masking and dropout."""
-    accelerator: str = "cpu"
-    """Lightning's accelerator: cpu, gpu, mps or auto."""
+    accelerator: Literal["cpu", "gpu", "mps"] = "cpu"
+    """Where to train."""
     num_threads: int = 1
     """CPU threads; with one, a seed gives the same numbers on any number of cores, and a small network is no slower."""
 

@@ -33,9 +33,9 @@ def fit(
     Returns:
         Metrics of the tuning subjects at the best epoch, and the number of epochs run.
     """
-    keep_best = ModelCheckpoint(
-        checkpoints, "best", monitor="tuning/log_loss", save_last=True, enable_version_counter=False
-    )
+    keep_best = ModelCheckpoint(checkpoints, "best", monitor="tuning/log_loss", enable_version_counter=False)
+    # Lightning's own save_last follows the best epoch; this one is there after every epoch.
+    keep_last = ModelCheckpoint(checkpoints, "last", enable_version_counter=False)
     torch.set_num_threads(module.options.num_threads)
     module.train()  # a network that comes out of a bundle is in evaluation mode
     with warnings.catch_warnings(), _quiet_lightning():
@@ -50,6 +50,7 @@ def fit(
             callbacks=[
                 EarlyStopping("tuning/log_loss", patience=module.options.patience),
                 keep_best,
+                keep_last,
                 _ProgressLine(title),
             ],
             logger=logger or False,
@@ -58,7 +59,10 @@ def fit(
             num_sanity_val_steps=0,
         )
         last = checkpoints / "last.ckpt"
-        trainer.fit(module, data, ckpt_path=str(last) if last.exists() else None)
+        try:
+            trainer.fit(module, data, ckpt_path=str(last) if last.exists() else None)
+        except SystemExit:  # which Lightning makes of the interrupt that it caught
+            raise KeyboardInterrupt from None
         best = torch.load(checkpoints / "best.ckpt", weights_only=True, map_location="cpu")
         module.load_state_dict(best["state_dict"])
         metrics = trainer.validate(module, data, verbose=False)[0]
@@ -66,6 +70,17 @@ def fit(
     if not all(bool(torch.isfinite(weights).all()) for weights in network.parameters()):
         raise InputError(f"training {title}: diverged, its weights are not finite; lower training.learning_rate")
     return {**metrics, "num_epochs": float(trainer.current_epoch)}
+
+
+def check_accelerator(name: str) -> None:
+    """Refuse an accelerator that this machine lacks, before anything is written.
+
+    Raises:
+        InputError: It is not there.
+    """
+    there = {"cpu": True, "gpu": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not there[name]:
+        raise InputError(f"training.accelerator {name}: this machine has none that torch can use; take cpu")
 
 
 class _quiet_lightning:

@@ -53,3 +53,13 @@ def load_case(cohort: str, data: Path | None, model: Path, controls: Mapping[str
     same = [name for name in controls if bundles[name].digest == bundles[""].digest]
     raise_if([f"controls.{name}: is the model itself; give the control that finetune made without it" for name in same])
     return Case(people, split, bundles.pop(""), find_bundle(model), bundles)
+
+
+def unasked_controls(policy: Policy, controls: Mapping[str, Path]) -> list[str]:
+    """Problems of controls that no check of the policy asks for, such as misspelt ones."""
+    asked = sorted({name for rule in policy.checks for name in getattr(rule, "controls", [])})
+    return [
+        f"controls.{name}: no check of the policy {policy.name} asks for it; it asks for {', '.join(asked) or 'none'}"
+        for name in controls
+        if name not in asked
+    ]

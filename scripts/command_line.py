@@ -50,6 +50,9 @@ def run(function: Callable[..., str | None], argv: Sequence[str] | None = None) 
         for problem in error.problems:
             print(f"error: {problem}", file=sys.stderr)  # noqa: T201
         return BAD_INPUT
+    except OSError as error:
+        print(f"error: {error.filename or 'disk'}: {error.strerror or error}", file=sys.stderr)  # noqa: T201
+        return BAD_INPUT
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from here", file=sys.stderr)  # noqa: T201
         return INTERRUPTED

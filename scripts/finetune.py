@@ -43,12 +43,17 @@ def finetune(
     options = dict(locals())
     check_options(network or NetworkOptions(), masking, training, transfer)
     raise_if(_contradictions(pretrained, network, transfer))
+    replay = transfer.replay_weight if transfer.replay_weight is not None else float(pretrained is not None)
+    options |= {"transfer": replace(transfer, replay_weight=replay)}
+    options |= {"network": None if pretrained else network or NetworkOptions()}
     from cohorts.datamodule import CohortDataModule
     from lightning_modules.bundle import versions
     from lightning_modules.finetune import FinetuneModule
     from lightning_modules.masking import ModalityMasking
+    from lightning_modules.training import check_accelerator
     from scripts.training_stage import BUNDLE, digests, read_and_split, say_notes, starting_point, train_and_save
 
+    check_accelerator(training.accelerator)
     people, split = read_and_split(cohort, data)
     start = starting_point(people, split, pretrained, network or NetworkOptions(), training.seed)
     depends_on = digests(people, split, pretrained=start.digest)
@@ -57,7 +62,6 @@ def finetune(
         say(f"finetune: already done, in {out}")
         return
     say_notes(people)
-    replay = transfer.replay_weight if transfer.replay_weight is not None else float(pretrained is not None)
     policy = ModalityMasking(masking, people.presence[split.rows("sparse_train")])
     module = FinetuneModule(start.network, policy, training, transfer)
     batches = CohortDataModule(

@@ -48,7 +48,7 @@ def judge(
     evidence = Evidence(
         held_out, written["threshold"], case.people.spec.declared_groups, _facts(case, written == point)
     )
-    decision = decide(policy, evidence, everybody, case.people.modalities, _record(stage, case, kept))
+    decision = decide(policy, evidence, everybody, case.people.modalities, _record(stage, case, policy, kept))
     report = render(decision)
     write_whole(stage.folder / REPORT, report)
     run = start_run(dashboard, stage.folder, "validate", case.people.spec.name, options)
@@ -77,6 +77,10 @@ def _predictions(case: Case, part: str, name: str) -> pd.DataFrame:
 def _facts(case: Case, point_kept: bool) -> dict[str, bool]:
     bundles = [case.model, *case.controls.values()]
     same_split = all(bundle.provenance["depends_on"]["split"] == case.split.fingerprint for bundle in bundles)
+    recipes = [{key: bundle.provenance["options"][key] for key in ("masking", "training")} for bundle in bundles]
+    same_network = all(
+        b.options == case.model.options and r == recipes[0] for b, r in zip(bundles, recipes, strict=True)
+    )
     no_pretrained = not any(bundle.provenance["depends_on"].get("pretrained") for bundle in case.controls.values())
     rows = case.split.rows
     held_out = set(case.split.subject_id[rows("held_out")])
@@ -84,12 +88,21 @@ def _facts(case: Case, point_kept: bool) -> dict[str, bool]:
     return {
         "Model and controls were trained and tuned on exactly the subjects of this split": same_split,
         "No subject is both held out and trained or tuned on": not (held_out & trained),
+        "Controls are the model's network, trained with the model's options": same_network,
         "No control started from a pretrained network": no_pretrained,
         "The operating point that was fixed before scoring is the one that the tuning subjects give": point_kept,
     }
 
 
-def _record(stage: Stage, case: Case, point: dict[str, Any]) -> dict[str, Any]:
+def _notes_on_policy(policy: Policy) -> list[str]:
+    if not policy.owner.startswith("PLACEHOLDER"):
+        return []
+    return [
+        f"policy {policy.name}: has no owner yet, so nobody answers for its numbers; copy it, decide them, and sign"
+    ]
+
+
+def _record(stage: Stage, case: Case, policy: Policy, point: dict[str, Any]) -> dict[str, Any]:
     from lightning_modules.bundle import versions
 
     spec = case.people.spec
@@ -110,7 +123,7 @@ def _record(stage: Stage, case: Case, point: dict[str, Any]) -> dict[str, Any]:
         "controls": {name: bundle.digest for name, bundle in case.controls.items()},
         "operating_point": point,
         "predictions": {"digest": digest_of_file(stage.folder / PREDICTIONS)},
-        "notes": notes_on(case.people),
+        "notes": [*notes_on(case.people), *_notes_on_policy(policy)],
         "provenance": {
             "command": "r2s-validate --config config.yaml",
             "versions": versions(),

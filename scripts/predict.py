@@ -12,19 +12,22 @@ def predict(
     cohort: str,
     out: Path,
     data: Path | None = None,
-    absent: list[str] | None = None,
+    absent: str = "",
 ) -> None:
-    """Score new people with any subset of modalities; label, roles, site and sensitive features are not read.
+    """Score new people with any subset of modalities.
+
+    Label, roles, site and sensitive features are not read.
 
     Args:
         model: Bundle, folder that finetune made, or registry (its champion is used).
         cohort: Path of a cohort spec, or name of a catalog entry (synthetic, heart_disease).
         out: File to make, .csv or .parquet, with the columns subject_id, score and pattern.
         data: Folder that holds the tables of the spec; not needed for synthetic.
-        absent: Modalities that nobody here has; their tables and columns need not exist.
+        absent: Modalities that nobody here has, separated by commas; their tables and columns need not exist.
 
     Example:
-        python scripts/predict.py --model runs/demo/registry --cohort synthetic --out scores.csv --absent '[imaging]'
+        python scripts/predict.py --model runs/demo/registry --cohort synthetic --out scores.csv
+        --absent imaging,wearable
     """
     options = dict(locals())
     import pandas as pd
@@ -37,12 +40,16 @@ def predict(
     from lightning_modules.scoring import score
     from validation.registry import Registry
 
-    if out.suffix not in TABLE_ENDINGS or out.exists():
-        raise InputError(f"out {out}: must be a new file that ends in {' or '.join(TABLE_ENDINGS)}")
+    if out.suffix not in TABLE_ENDINGS:
+        raise InputError(f"out {out}: must end in {' or '.join(TABLE_ENDINGS)}")
+    if out.exists():
+        raise InputError(f"out {out}: already there, and would be overwritten; choose another --out, or remove it")
     spec = load_spec(cohort)
     bundle = load_bundle(Registry(model, verify_bundle).champion_bundle() or find_bundle(model))
     check_same_inputs(bundle, spec)
-    people = read_cohort(spec, data, labelled=False, absent=frozenset(absent or []))
+    people = read_cohort(spec, data, labelled=False, absent=frozenset(filter(None, absent.split(","))))
+    for note in people.notes:
+        say(f"note: {note}")
     columns = {"subject_id": people.subject_id, "score": score(bundle, people), "pattern": people.pattern}
     write_table(out, pd.DataFrame(columns))
     write_whole(out.with_suffix(".config.yaml"), config_text(options))

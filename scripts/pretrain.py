@@ -41,8 +41,10 @@ def pretrain(
     from lightning_modules.bundle import Bundle, fresh_network, versions
     from lightning_modules.masking import ModalityMasking
     from lightning_modules.pretrain import PretrainModule
+    from lightning_modules.training import check_accelerator
     from scripts.training_stage import BUNDLE, digests, read_and_split, say_notes, train_and_save
 
+    check_accelerator(training.accelerator)
     people, split = read_and_split(cohort, data)
     depends_on = digests(people, split)
     stage = open_stage(out, BUNDLE, options, depends_on)

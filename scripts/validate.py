@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from cohorts.errors import raise_if
 from scripts.command_line import run, say
 from scripts.dashboard import DashboardOptions
 from scripts.stage import open_stage
@@ -27,21 +28,23 @@ def validate(
         model: Folder that finetune made, or a bundle.
         out: Folder to make: predictions, operating point, decision, report, resolved config and dashboard run.
         policy: Path of a policy, or name of a shipped one (screening).
-        controls: Name of a control to the folder that finetune made for it; the policy says which it asks for.
+        controls: Name of a control to the folder that finetune made for it. The shipped policy asks for scratch
+            (finetune without --pretrained) and pooled (the same with --transfer.replay_weight 1).
         data: Folder that holds the tables of the spec; not needed for synthetic.
         dashboard: Where the run can be followed.
 
     Example:
         python scripts/validate.py --cohort synthetic --model runs/finetuned --controls.scratch runs/scratch
-        --out runs/judged
+        --controls.pooled runs/pooled --out runs/judged
     """
     options = dict(locals())
-    from scripts.case import load_case
+    from scripts.case import load_case, unasked_controls
     from scripts.judging import DECISION, REPORT, judge
     from validation.decision import read_decision, reasons
     from validation.policy import load_policy
 
     rules = load_policy(policy)
+    raise_if(unasked_controls(rules, controls or {}))
     case = load_case(cohort, data, model, controls or {})
     stage = open_stage(out, DECISION, options, case.depends_on(rules))
     if stage.done:
@@ -50,6 +53,8 @@ def validate(
     else:
         decision = judge(stage, case, rules, dashboard=dashboard, options=options)
     say(f"validate: {decision['verdict']}; report in {out / REPORT}")
+    for note in decision["notes"]:
+        say(f"  note: {note}")
     for reason in reasons(decision):
         say(f"  {reason}")
     return str(decision["verdict"])

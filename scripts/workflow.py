@@ -51,10 +51,12 @@ def workflow(
     check_options(network, masking, training, transfer)
     from cohorts.files import canonical_json, read_json, whole_folder, write_whole
     from cohorts.synthetic import write_tables
+    from lightning_modules.training import check_accelerator
     from scripts.training_stage import digests, read_and_split
     from validation.policy import load_policy
 
     rules = load_policy(policy)
+    check_accelerator(training.accelerator)
     people, split = read_and_split(cohort, data)
     stage = open_stage(out, SUMMARY, options, digests(people, split, policy=rules.digest))
     if stage.done:

@@ -114,6 +114,11 @@ def test_bad_input_is_one_error_and_leaves_nothing(name: str, words: list[str], 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_place_that_cannot_be_written_is_one_error(tables: Path) -> None:
+    words = ["--cohort", "synthetic", "--data", tables, "--out", "/proc/made/here"]
+    assert_bad_input(run("pretrain", *words), "error: /proc/made")
+
+
 def test_broken_tables_are_reported_together_and_leave_nothing(tables: Path, tmp_path: Path) -> None:
     data = shutil.copytree(tables, tmp_path / "data")
     (data / "ecg.csv").unlink()

@@ -121,6 +121,7 @@ def test_the_same_folder_with_other_options_is_refused_with_the_difference(
     assert "network.width: was 32, now 16" in said
 
 
+@pytest.mark.slow
 def test_the_saved_config_runs_the_same_again(whole: tuple[Path, str], tmp_path: Path) -> None:
     out, _ = whole
     code, said = run("workflow", "--config", out / "config.yaml", "--out", tmp_path / "again")
@@ -182,6 +183,7 @@ def test_held_out_people_and_their_patterns_have_no_influence_on_pretraining(
     assert (tmp_path / "x" / weights).read_bytes() == (whole[0] / "pretrain" / weights).read_bytes()
 
 
+@pytest.mark.slow
 def test_late_fusion_goes_the_same_way(tables: Path, tmp_path: Path) -> None:
     common = ["--cohort", "synthetic", "--data", tables, "--dashboard.mode", "disabled", "--training.num_epochs", "2"]
     code, said = run("pretrain", *common, "--network.fusion", "late", "--out", tmp_path / "pretrain")
@@ -237,13 +239,13 @@ def test_predict_scores_new_people_as_validate_did_and_with_fewer_modalities(
     assert (both["score_x"] - both["score_y"]).abs().max() < 1e-9
     (new / "imaging.parquet").unlink()
     assert run("predict", *model, "--out", tmp_path / "fewer.csv")[0] == 2
-    assert run("predict", *model, "--out", tmp_path / "fewer.csv", "--absent", '["imaging"]')[0] == 0
+    assert run("predict", *model, "--out", tmp_path / "fewer.csv", "--absent", "imaging")[0] == 0
     fewer = pd.read_csv(tmp_path / "fewer.csv", dtype={"subject_id": str})
     assert not fewer["pattern"].str.contains("imaging").any()
     assert fewer["score"].between(0, 1).all()
     code, said = run("predict", *model, "--out", tmp_path / "scores.csv")
     assert code == 2
-    assert "must be a new file" in said
+    assert "already there, and would be overwritten" in said
 
 
 def test_a_cohort_that_is_not_the_bundles_is_refused(whole: tuple[Path, str], tables: Path, tmp_path: Path) -> None:
@@ -284,13 +286,54 @@ def test_a_model_that_was_trained_on_other_subjects_is_an_error_of_integrity(
     assert not (tmp_path / "registry").exists()
 
 
+@pytest.mark.parametrize(
+    ("control", "code", "message"),
+    [
+        ("finetune", 2, "controls.scratch: is the model itself"),
+        ("pretrain", 5, "Controls are the model's network, trained with the model's options: NO"),
+    ],
+)
+def test_what_is_no_control_does_not_serve_as_one(
+    whole: tuple[Path, str], tables: Path, policy: Path, tmp_path: Path, control: str, code: int, message: str
+) -> None:
+    out, _ = whole
+    controls = ["--controls", json.dumps({"scratch": str(out / control), "pooled": str(out / "pooled")})]
+    words = ["--model", out / "finetune", "--policy", policy, *controls, "--out", tmp_path / "x"]
+    found, said = run("validate", "--cohort", "synthetic", "--data", tables, *words)
+    assert found == code, said
+    assert message in said
+
+
+def test_a_misspelt_control_is_refused(whole: tuple[Path, str], tables: Path, policy: Path, tmp_path: Path) -> None:
+    words = ["--model", whole[0] / "finetune", "--policy", policy, "--out", tmp_path / "x"]
+    code, said = run("validate", "--cohort", "synthetic", "--data", tables, *words, "--controls.scrach", "y")
+    assert code == 2
+    assert "controls.scrach: no check of the policy easy asks for it; it asks for pooled, scratch" in said
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_says_so_and_goes_on(words: list[str], whole: tuple[Path, str], tmp_path: Path) -> None:
+    process = start("workflow", *words, "--out", tmp_path / "run")
+    checkpoint = tmp_path / "run" / "pretrain" / "checkpoints" / "last.ckpt"
+    while not checkpoint.exists() and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted; the same command goes on from here" in err
+    assert "Traceback" not in err
+    code, said = run("workflow", *words, "--out", tmp_path / "run")
+    assert code == 0, said
+    assert findings(tmp_path / "run") == findings(whole[0])
+
+
 def test_validate_without_controls_is_an_error_and_not_a_pass(
     whole: tuple[Path, str], tables: Path, policy: Path, tmp_path: Path
 ) -> None:
     model = ["--model", whole[0] / "finetune", "--policy", policy, "--out", tmp_path / "x"]
     code, said = run("validate", "--cohort", "synthetic", "--data", tables, *model)
     assert code == 5, said
-    assert "model minus scratch: declared, but nobody and nothing of that name" in said
+    assert "model minus scratch: this control was not given to validate" in said
 
 
 # Dashboards and privacy -------------------------------------------------------------------------------------------

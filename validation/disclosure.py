@@ -36,8 +36,15 @@ def suppressed(table: pd.DataFrame, least: int, family: Sequence[str]) -> list[d
     small = (table[counts] > 0) & (table[counts] < least)
     keys = [table[name] for name in family] or [pd.Series(0, table.index)]
     in_family = small.any(axis=1).groupby(keys).transform("any").tolist()
-    rests_on = [name for name in counts if "support" not in counts or name in ("num_subjects", "support")]
-    hide = small[rests_on].any(axis=1).tolist()
+    # Together, several rates of a group tell its counts, so a group with a hidden count shows none of them.
+    hide = small.any(axis=1).tolist()
+    if "group" in table and "metric" in table:
+        hide = (
+            pd.Series(hide)
+            .groupby([table["group"].to_numpy(), *[k.to_numpy() for k in keys]])
+            .transform("any")
+            .tolist()
+        )
     rows = []
     for position, row in enumerate(table.to_dict("records")):
         digits = 2 if in_family[position] else 3

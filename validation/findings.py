@@ -51,8 +51,10 @@ def sentence(finding: Finding, verdict: str, policy: Policy) -> str:
     name = f"{finding.title}, {finding.scope}"
     if finding.basis in ("holds", "broken"):
         return f"{finding.title}: {'yes' if finding.basis == 'holds' else 'NO'}"
+    if finding.basis == "missing" and finding.kind == "no_negative_transfer":
+        return f"{name}: this control was not given to validate, so nothing shows that transfer did no harm"
     if finding.basis == "missing":
-        return f"{name}: declared, but nobody and nothing of that name is in the held-out predictions"
+        return f"{name}: declared, but there is nobody of it in the held-out cohort"
     word = "floor" if (finding.threshold or 0) > 0 else "margin"
     limit = f"{word} {_number(finding.threshold)}"
     if finding.basis == "too_few":

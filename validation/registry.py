@@ -82,6 +82,8 @@ class Registry:
                 raise InputError(f"registry {self.folder}: line {number} of the ledger was changed, removed or put in")
             entries.append(entry)
             previous = entry["digest"]
+        if not entries:
+            raise InputError(f"registry {self.folder}: its ledger is empty, so its lines were removed")
         return entries
 
     def champion_bundle(self) -> Path | None:
@@ -160,6 +162,7 @@ class Registry:
         Raises:
             InputError: There is none, or its bundle or decision was changed since.
         """
+        self.history()  # before the lock, which would make the folder
         with self._locked():
             entries = self.history()
             others = [entry for entry in entries if entry["bundle"] != entries[-1]["bundle"]]
@@ -182,11 +185,9 @@ class Registry:
         distinct = {(entry["bundle"], entry["decision"]): entry for entry in entries}
         problems = list(dict.fromkeys(problem for entry in distinct.values() for problem in self._broken(entry)))
         pointer = self.folder / "champion"
-        named = pointer.read_text(encoding="utf-8").strip() if pointer.is_file() else "nothing"
-        if named != entries[-1]["bundle"]:
-            problems.append(
-                f"registry {self.folder}: `champion` names {named[:12]}, the ledger {entries[-1]['bundle'][:12]}"
-            )
+        champion = entries[-1]["bundle"]
+        if not pointer.is_file() or pointer.read_text(encoding="utf-8") != champion + "\n":
+            problems.append(f"registry {self.folder}: `champion` does not name {champion[:12]}, as the ledger does")
         raise_if(problems)
         return entries
 

@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from cohorts.files import canonical_json
 from validation.audit import METRICS
 from validation.decision import reasons, too_small, worst_group
 from validation.figures import availability_bars, forest
@@ -26,6 +27,7 @@ MEANINGS = {
 
 def render(decision: Mapping[str, Any]) -> str:
     """HTML of a decision. It loads nothing, and shows no count or figure that the decision suppressed."""
+    decision = json.loads(canonical_json(decision))  # as it is read from its file, keys sorted
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
     environment.filters |= {"number": _number, "share": _share}
     embedded = json.dumps(decision, sort_keys=True).replace("<", "\\u003c")

@@ -240,6 +240,21 @@ def test_yes_and_no_stay_what_they_are(copied: Path, people: Cohort) -> None:
     assert set(read_cohort(spec, copied).features["demographics"]["smokes"].dropna()) == {"yes"}
 
 
+def test_a_table_whose_ids_are_written_in_another_way_is_an_error(spec: CohortSpec, copied: Path) -> None:
+    imaging = pd.read_parquet(copied / "imaging.parquet")
+    imaging.assign(subject_id="P" + imaging["subject_id"]).to_parquet(copied / "imaging.parquet", index=False)
+    assert "table imaging: none of its subject ids is in table subjects" in problems(spec, copied)
+    with pytest.raises(InputError, match="none of its subject ids is in table subjects"):
+        read_cohort(spec, copied, labelled=False)
+
+
+def test_a_code_that_names_does_not_list_is_said(copied: Path) -> None:
+    spec = changed_spec(lambda c: c["sensitive_features"]["sex"].update(names={"W": "female", "M": "male"}))
+    cohort = read_cohort(spec, copied)
+    assert set(cohort.sensitive["sex"]) == {"Unknown", "male"}
+    assert any("subjects have a code that `names` does not list, and become Unknown" in note for note in cohort.notes)
+
+
 def test_dates_are_no_numbers(spec: CohortSpec, copied: Path) -> None:
     edit(copied / "ecg.csv", lambda t: t.assign(ecg_1="2020-01-31"))
     assert "column ecg.ecg_1: holds dates or times, where numbers are needed" in problems(spec, copied)

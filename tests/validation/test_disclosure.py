@@ -57,6 +57,18 @@ def test_a_hidden_count_cannot_be_had_by_subtraction(decision: dict[str, Any]) -
     assert "597" not in render(decision)
 
 
+def test_a_group_with_one_hidden_count_shows_no_rate_at_all() -> None:
+    """Several rates of a group, each on enough subjects, still tell its counts together."""
+    held_out = make_held_out(603)
+    held_out["sensitive.sex"] = "male"
+    held_out.loc[:23, "sensitive.sex"] = "female"
+    held_out.loc[:23, "label"] = [1] * 8 + [0] * 16
+    tables = make_decision(held_out, make_policy(), "0" * 64)["tables"]
+    women = [row for row in tables["groups"] if row["group"] == "female"]
+    assert {row["num_positives"] for row in women} == {"<11"}
+    assert {row["value"] for row in women} == {None}
+
+
 def test_a_row_whose_negatives_are_hidden_does_not_give_them_away() -> None:
     table = pd.DataFrame({"num_subjects": [100], "num_positives": [94], "num_negatives": [6], "share": [0.94]})
     expected = {"num_subjects": "≥90", "num_positives": "≥80", "num_negatives": "<11", "share": None}

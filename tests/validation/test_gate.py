@@ -93,7 +93,7 @@ def test_a_declared_group_that_is_absent_is_an_error() -> None:
     for kind in ({"kind": "floor_by_group", "floor": 0.5}, {"kind": "gap_by_group", "margin": 0.5}):
         found = findings(held_out, {**kind, "metric": "sensitivity"})
         assert "ERROR" in verdicts(found).values()
-        assert any("declared, but nobody" in finding.sentence for finding in found)
+        assert any("declared, but there is nobody" in finding.sentence for finding in found)
 
 
 def test_a_missing_control_is_an_error_and_never_a_pass() -> None:

@@ -214,7 +214,7 @@ def test_a_pointer_that_was_moved_by_hand_is_noticed_and_does_not_count(registry
     first = candidate()
     registry.promote(first.decision, first.bundle)
     (registry.folder / "champion").write_text("0" * 64)
-    with pytest.raises(InputError, match="`champion` names 000000000000"):
+    with pytest.raises(InputError, match="`champion` does not name"):
         registry.verify()
     assert registry.champion()["bundle"] == first.digest  # type: ignore[index]
 
@@ -224,6 +224,15 @@ def test_a_registry_that_is_not_there_is_an_error(registry: Registry) -> None:
         with pytest.raises(InputError, match="has no ledger"):
             call()
     assert registry.champion() is None
+    assert not registry.folder.exists()
+
+
+def test_an_emptied_ledger_is_noticed(registry: Registry, candidate: Make) -> None:
+    first = candidate()
+    registry.promote(first.decision, first.bundle)
+    registry.ledger.write_text("")
+    with pytest.raises(InputError, match="its ledger is empty"):
+        registry.verify()
 
 
 def _promote_and_die(folder: Path, decision: Path, bundle: Path, dies_at: int) -> None:
