@@ -1,6 +1,7 @@
 """Runs in Weights & Biases: offline unless asked otherwise, and with nothing of the machine or the code sent along."""
 
 import hashlib
+import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,8 @@ def start_run(options: DashboardOptions, folder: Path, stage: str, group: str, c
         import wandb
 
     identity = hashlib.sha256(f"{folder.resolve()}:{stage}".encode()).hexdigest()[:8]
+    # What waits for an upload stays with the run, not in the user's home.
+    os.environ.setdefault("WANDB_DATA_DIR", str((options.folder or folder).resolve() / "wandb" / "data"))
     settings = wandb.Settings(
         disable_git=True,
         disable_code=True,
