@@ -23,6 +23,8 @@ def load_tables(
     for name, table in tables.items():
         missing = [path for path in table.paths.values() if not (data / path).is_file()]
         problems += [f"table {name}: no file {path} in {data}; put it there, or mend `files`" for path in missing]
+        empty = [path for path in set(table.paths.values()) - set(missing) if (data / path).stat().st_size == 0]
+        problems += [f"table {name}: {path} is empty; export it again" for path in empty]
     raise_if(problems)
     for name, table in tables.items():
         try:
@@ -67,7 +69,9 @@ def _key_problems(connection: duckdb.DuckDBPyConnection, name: str, subject_id: 
     columns = [row[0] for row in described]
     lacking = [column for column in subject_id if column not in columns]
     if lacking:
-        return [f"table {name}: has no column {', '.join(lacking)} of the subject id; it has {', '.join(columns)}"]
+        torn = " (one column, so its rows may differ in their number of fields)" if len(columns) == 1 else ""
+        shown = f"it has {', '.join(columns)}{torn}"
+        return [f"table {name}: has no column {', '.join(lacking)} of the subject id; {shown}"]
     if SUBJECT in columns:
         return [f"table {name}: has a column {SUBJECT}, a name that is kept for the joined id; rename it"]
     for column in [row[0] for row in described if row[1] in ("FLOAT", "DOUBLE")]:
@@ -116,7 +120,10 @@ def _text(value: str) -> str:
 def first_line(error: Exception) -> str:
     """DuckDB's own words, without any value of a table."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    shown = [lines[0], *[line for line in lines[1:] if line.startswith(("Candidate", "Expected"))][:1]]
+    shown = [
+        lines[0],
+        *[line for line in lines[1:] if line.startswith(("Candidate", "Expected", "Invalid unicode"))][:1],
+    ]
     if isinstance(error, duckdb.ConversionException):
         shown[0] = re.sub(r"string '.*?' to", "a text to", shown[0])
     return " ".join(shown)

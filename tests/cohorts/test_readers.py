@@ -300,6 +300,24 @@ def test_a_file_that_is_no_table_is_an_error(spec: CohortSpec, copied: Path) -> 
     assert "table labs:" in said
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "table ecg: ecg.csv is empty; export it again"),
+        (b"subject_id,ecg_1\n000001,caf\xe9\n", "This file is not utf-8 encoded"),
+        (b"subject_id,ecg_1\n000001,1\n000002,1,2,3\n000003,1\n", "its rows may differ in their number of fields"),
+    ],
+)
+def test_a_broken_csv_is_one_clear_error(spec: CohortSpec, copied: Path, content: bytes, message: str) -> None:
+    (copied / "ecg.csv").write_bytes(content)
+    assert message in problems(spec, copied)
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_no_matter(spec: CohortSpec, copied: Path, people: Cohort) -> None:
+    (copied / "ecg.csv").write_bytes(b"\xef\xbb\xbf" + (copied / "ecg.csv").read_bytes().replace(b"\n", b"\r\n"))
+    assert read_cohort(spec, copied).fingerprint == people.fingerprint
+
+
 def test_a_missing_data_folder_is_an_error(spec: CohortSpec, tmp_path: Path) -> None:
     assert "is not a folder" in problems(spec, tmp_path / "nowhere")
 
