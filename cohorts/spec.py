@@ -10,21 +10,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from cohorts.errors import InputError
-from cohorts.files import canonical_json, digest_of_text
+from cohorts.documents import NAME, Document, Strict, check_document, read_document
 
 CATALOG = Path(__file__).parent / "catalog"
-NAME = r"^[a-z][a-z0-9_]*$"
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class Table(_Strict):
+class Table(Strict):
     """One table of the organisation, in one file or in several of the same layout."""
 
     files: str | dict[str, str]
@@ -56,7 +49,7 @@ class Table(_Strict):
         return self
 
 
-class Modality(_Strict):
+class Modality(Strict):
     """A named block of features that are measured together; present for a subject when any of its values is."""
 
     table: str
@@ -94,7 +87,7 @@ class Modality(_Strict):
         return self
 
 
-class SensitiveFeature(_Strict):
+class SensitiveFeature(Strict):
     """A feature by whose groups the bias audit looks; "Unknown" is a group of its own."""
 
     expression: str
@@ -138,7 +131,7 @@ class SensitiveFeature(_Strict):
         return [f"<{cuts[0]}", *between, f"{cuts[-1]}+"]
 
 
-class Roles(_Strict):
+class Roles(Strict):
     """Which subjects form which cohort, as SQL expressions; a subject for whom none holds is left out."""
 
     rich: str
@@ -149,7 +142,7 @@ class Roles(_Strict):
     """Subjects never seen in training or selection; without it, `split.held_out_fraction` of the sparse cohort."""
 
 
-class SplitRule(_Strict):
+class SplitRule(Strict):
     """How the rich and the sparse cohort are split, by subject, stratified by label and pattern."""
 
     tuning_fraction: float = Field(default=0.2, gt=0, lt=0.8)
@@ -160,7 +153,7 @@ class SplitRule(_Strict):
     """Seed of the split."""
 
 
-class CohortSpec(_Strict):
+class CohortSpec(Document):
     """Rich, sparse and held-out cohorts of one organisation, from its tables."""
 
     name: str = Field(pattern=NAME)
@@ -239,11 +232,6 @@ class CohortSpec(_Strict):
         return {name: feature.groups for name, feature in self.sensitive_features.items()}
 
     @property
-    def digest(self) -> str:
-        """SHA-256 of the whole spec, as 64 hexadecimal digits."""
-        return digest_of_text(canonical_json(self.model_dump(mode="json")))
-
-    @property
     def inputs(self) -> dict[str, Any]:
         """What a trained model relies on: modalities with their columns, kinds and missing codes, and the label."""
         return {
@@ -262,24 +250,7 @@ def parse_spec(content: Any, where: str) -> CohortSpec:
     Raises:
         InputError: With every problem, each naming the field, the rule and the value.
     """
-    if not isinstance(content, Mapping):
-        raise InputError(f"{where}: is not a cohort spec (a YAML map with `name`, `tables`, `modalities`, ...)")
-    try:
-        return CohortSpec.model_validate(content)
-    except ValidationError as error:
-        raise InputError([f"{where}: {sentence}" for sentence in _sentences(error)]) from None
-
-
-def _sentences(error: ValidationError) -> list[str]:
-    sentences = []
-    for item in error.errors():
-        field = ".".join(str(part) for part in item["loc"]) or "spec"
-        message = item["msg"].removeprefix("Value error, ")
-        if item["type"] == "extra_forbidden":
-            message = "is not a field of a spec; `python -m cohorts.spec` prints those that are"
-        shown = "" if isinstance(item["input"], dict | list) else f" (value: {item['input']!r})"
-        sentences += [f"{field}: {part}{shown}" for part in message.split("; ")]
-    return sentences
+    return check_document(CohortSpec, content, where, "`python -m cohorts.spec` prints those of a cohort spec")
 
 
 def load_spec(cohort: str) -> CohortSpec:
@@ -295,15 +266,7 @@ def load_spec(cohort: str) -> CohortSpec:
         >>> list(load_spec("synthetic").modalities)
         ['demographics', 'labs', 'ecg', 'imaging', 'wearable']
     """
-    path = CATALOG / f"{cohort}.yaml" if re.match(NAME, cohort) else Path(cohort)
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        names = ", ".join(sorted(entry.stem for entry in CATALOG.glob("*.yaml")))
-        raise InputError(f"cohort {cohort}: no such file, nor one of the catalog entries {names}") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"cohort {cohort}: cannot be read as YAML ({error})") from None
-    return parse_spec(content, f"cohort {cohort}")
+    return parse_spec(read_document(cohort, "cohort", CATALOG), f"cohort {cohort}")
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ def test_print_config_is_read_again_by_config(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "words", "message"),
     [
-        ("pretrain", ["--cohort", "hart"], "cohort hart: no such file, nor one of the catalog entries"),
+        ("pretrain", ["--cohort", "hart"], "cohort hart: no such file, nor one of those that ship"),
         ("pretrain", ["--cohort", "heart_disease"], "say with --data DIR where the tables of heart_disease lie"),
         ("pretrain", ["--cohort", "heart_disease", "--data", "nowhere"], "data nowhere: is not a folder"),
         ("finetune", ["--cohort", "synthetic", "--pretrained", "nowhere"], "bundle nowhere: no such folder"),

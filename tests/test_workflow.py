@@ -1,6 +1,7 @@
 """The whole chain in real processes: its files, its resume after a kill, its agreement with the scripts."""
 
 import json
+import math
 import shutil
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 import yaml
 
 from cohorts.cohort import Cohort
+from validation.operating_point import choose_threshold
 
 ROOT = Path(__file__).parent.parent
 QUICK = ["--training.num_epochs", "6", "--training.batch_size", "128"]
@@ -218,6 +220,21 @@ def test_the_scripts_one_by_one_agree_with_the_chain(
     code, said = run("promote", "--registry", registry, "--verify")
     assert code == 0
     assert "1 entries, every bundle and decision is what it was" in said
+
+
+def test_the_threshold_is_that_of_the_tuning_subjects_and_not_of_the_audited_ones(whole: tuple[Path, str]) -> None:
+    judged = whole[0] / "validate"
+    kept = json.loads((judged / "operating_point.json").read_text())["threshold"]
+    table = pd.read_parquet(judged / "predictions.parquet")
+    thresholds = {
+        part: choose_threshold(rows["label"].to_numpy(), rows["score"].to_numpy(), 0.9)
+        for part, rows in table.groupby("part")
+    }
+    assert kept == math.floor(thresholds["tuning"] * 1000) / 1000
+    assert kept != math.floor(thresholds["held_out"] * 1000) / 1000
+    split = pd.read_parquet(whole[0] / "finetune" / "split.parquet").set_index("subject_id")["part"]
+    parts = {"tuning": {"sparse_tuning"}, "held_out": {"held_out"}}
+    assert {part: set(split[rows["subject_id"]]) for part, rows in table.groupby("part")} == parts
 
 
 def test_predict_scores_new_people_as_validate_did_and_with_fewer_modalities(

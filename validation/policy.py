@@ -1,25 +1,17 @@
 """The rules by which a model is judged, as its owner writes them down in YAML."""
 
-import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from cohorts.errors import InputError
-from cohorts.files import canonical_json, digest_of_text
+from cohorts.documents import Document, Strict, check_document, read_document
 
 POLICIES = Path(__file__).parent / "policies"
 RateMetric = Literal["sensitivity", "specificity", "ppv"]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class Integrity(_Strict):
+class Integrity(Strict):
     """Nothing was changed, and nobody who is held out was trained or tuned on."""
 
     kind: Literal["integrity"]
@@ -29,7 +21,7 @@ class Integrity(_Strict):
         """Facts have none."""
 
 
-class Floor(_Strict):
+class Floor(Strict):
     """A metric on the whole held-out cohort is at least a floor."""
 
     kind: Literal["floor"]
@@ -44,7 +36,7 @@ class Floor(_Strict):
         return self.floor
 
 
-class NoNegativeTransfer(_Strict):
+class NoNegativeTransfer(Strict):
     """The model is not worse than the same network trained without transfer; paired on the held-out cohort."""
 
     kind: Literal["no_negative_transfer"]
@@ -59,7 +51,7 @@ class NoNegativeTransfer(_Strict):
         return -self.margin
 
 
-class FloorByGroup(_Strict):
+class FloorByGroup(Strict):
     """A rate at the operating point is at least a floor in every group of the sensitive features."""
 
     kind: Literal["floor_by_group"]
@@ -74,7 +66,7 @@ class FloorByGroup(_Strict):
         return self.floor
 
 
-class GapByGroup(_Strict):
+class GapByGroup(Strict):
     """No group's rate is lower than that of its complement by more than a margin."""
 
     kind: Literal["gap_by_group"]
@@ -89,7 +81,7 @@ class GapByGroup(_Strict):
         return -self.margin
 
 
-class PatternFloor(_Strict):
+class PatternFloor(Strict):
     """The AUROC is at least a floor in every pattern of present modalities; rare patterns are judged together."""
 
     kind: Literal["pattern_floor"]
@@ -109,7 +101,7 @@ Rule = Annotated[
 ]
 
 
-class OperatingPoint(_Strict):
+class OperatingPoint(Strict):
     """How the threshold is chosen, on the sparse tuning subjects only."""
 
     rule: Literal["sensitivity"] = "sensitivity"
@@ -118,7 +110,7 @@ class OperatingPoint(_Strict):
     """The sensitivity to reach."""
 
 
-class Policy(_Strict):
+class Policy(Document):
     """All rules of one deployment. Every number of a shipped policy is a placeholder for its owner to sign."""
 
     name: str
@@ -136,11 +128,6 @@ class Policy(_Strict):
     checks: list[Rule] = Field(min_length=1)
     """Rules, in the order of the report."""
 
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the whole policy, as 64 hexadecimal digits."""
-        return digest_of_text(canonical_json(self.model_dump(mode="json")))
-
 
 def parse_policy(content: Any, where: str) -> Policy:
     """Check a policy that was read from YAML or from a decision.
@@ -148,17 +135,7 @@ def parse_policy(content: Any, where: str) -> Policy:
     Raises:
         InputError: With every problem, each naming the field, the rule and the value.
     """
-    if not isinstance(content, Mapping):
-        raise InputError(f"{where}: is not a policy (a YAML map with `name`, `operating_point`, `checks`, ...)")
-    try:
-        return Policy.model_validate(content)
-    except ValidationError as error:
-        problems = []
-        for item in error.errors():
-            field = ".".join(str(part) for part in item["loc"])
-            shown = "" if isinstance(item["input"], dict | list) else f" (value: {item['input']!r})"
-            problems.append(f"{where}: {field}: {item['msg']}{shown}")
-        raise InputError(problems) from None
+    return check_document(Policy, content, where, "validation/policy.py has those of a policy")
 
 
 def load_policy(policy: str) -> Policy:
@@ -171,12 +148,4 @@ def load_policy(policy: str) -> Policy:
         >>> load_policy("screening").owner
         'PLACEHOLDER: name the person who answers for these numbers'
     """
-    path = POLICIES / f"{policy}.yaml" if re.match(r"^[a-z][a-z0-9_]*$", policy) else Path(policy)
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        names = ", ".join(sorted(entry.stem for entry in POLICIES.glob("*.yaml")))
-        raise InputError(f"policy {policy}: no such file, nor one of the shipped policies {names}") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"policy {policy}: cannot be read as YAML ({error})") from None
-    return parse_policy(content, f"policy {policy}")
+    return parse_policy(read_document(policy, "policy", POLICIES), f"policy {policy}")

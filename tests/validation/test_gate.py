@@ -36,6 +36,17 @@ def test_the_lower_bound_passes_the_upper_bound_fails_and_anything_between_canno
     assert judge([finding], 0.025) == [verdict]
 
 
+@pytest.mark.parametrize("nan", ["lower", "value", "threshold"])
+def test_a_nan_never_passes(nan: str) -> None:
+    finding = Finding(0, "floor", "x", "y", "bounds", threshold=0.7, value=0.9, lower=0.8, upper=1.0, p_fail=1.0)
+    broken = replace(finding, **{nan: float("nan")})
+    if nan != "value":
+        assert judge([broken], 0.025) != ["PASS"]
+    assert judge([replace(broken, lower=float("nan"))], 0.025) == ["INSUFFICIENT"]
+    assert judge([replace(finding, p_fail=None)], 0.025) == ["PASS"]
+    assert judge([replace(finding, lower=None, p_fail=None)], 0.025) == ["FAIL"], "what is missing fails closed"
+
+
 def test_failing_over_groups_is_by_holm_and_passing_needs_every_group() -> None:
     base = Finding(
         0, "floor_by_group", "x", "y", "bounds", threshold=0.7, value=0.6, lower=0.5, upper=0.69, p_fail=0.02
