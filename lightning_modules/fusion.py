@@ -1,4 +1,4 @@
-"""Fusion: tokens of the present modalities become one logit. An absent modality's token is never read.
+"""Fusion: tokens of the present modalities become one logit; those of absent ones are 0, and are not attended to.
 
 Shapes: B batch, M modalities, S = M + 1 (the class token first), D token width, H heads.
 """
@@ -56,8 +56,7 @@ class AttentionFusion(nn.Module):
 
     def forward(self, tokens_BMD: Tensor, presence_BM: Tensor) -> Tensor:
         """(B, M, D) and bool (B, M) to logits (B,)."""
-        present = presence_BM[..., None].to(tokens_BMD.dtype)
-        mean_BD = (tokens_BMD * present).sum(1) / present.sum(1).clamp(min=1)
+        mean_BD = tokens_BMD.sum(1) / presence_BM.sum(1, keepdim=True).clamp(min=1)
         tokens_BSD = torch.cat([(self.class_D + mean_BD)[:, None], tokens_BMD], dim=1)
         attendable_BS = torch.cat([torch.ones_like(presence_BM[:, :1]), presence_BM], dim=1)
         for block in self.blocks:

@@ -60,6 +60,7 @@ class FusionNetwork(nn.Module):
             name: torch.where(presence_BM[:, m, None], features[name], 0.0) for m, name in enumerate(self.modalities)
         }
         tokens_BMD = torch.stack([self.encoders[_key(name)](clean[name]) for name in self.modalities], dim=1)
+        tokens_BMD = torch.where(presence_BM[..., None], tokens_BMD, 0.0)
         logits_B = self.prior + self.fusion(tokens_BMD, presence_BM)
         if self.additive:
             linear_BM = torch.cat([self.additive[_key(name)](clean[name]) for name in self.modalities], dim=1)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from lightning_modules.config import NetworkOptions
+from lightning_modules.fusion import LateFusion
 from lightning_modules.network import FusionNetwork
 
 WIDTHS = {"labs": 5, "items": 3, "forward": 4, "age": 1}  # names that ModuleDict and Module keep for themselves
@@ -62,6 +63,48 @@ def test_the_gradient_reaches_present_values_and_no_absent_ones(
     for m, name in enumerate(WIDTHS):
         moved = leaves[name].grad.abs().sum(1) > 0
         assert torch.equal(moved, presence[:, m]), f"{name}: presence is read with the wrong polarity"
+
+
+def parameters_of(network: FusionNetwork, m: int) -> list[Tensor]:
+    """All that belongs to one modality alone; views, so that writing to them changes the network."""
+    name = f"of_{network.modalities[m]}"
+    found = [*network.encoders[name].parameters()]
+    if network.additive:
+        found += [*network.additive[name].parameters()]
+    if isinstance(network.fusion, LateFusion):
+        found += [p[m : m + 1] for p in network.fusion.parameters()]
+    return found
+
+
+def test_nothing_that_belongs_to_an_absent_modality_has_a_part_in_the_answer(
+    network: FusionNetwork, batch: tuple[dict[str, Tensor], Tensor]
+) -> None:
+    """Its token, its bias, its identity and its weight in the mean: as if the network had never heard of it."""
+    features, presence = batch
+    with torch.no_grad():
+        before = network(features, presence)
+        for m in range(M):
+            for parameter in parameters_of(network, m):
+                parameter.add_(1.0)
+            after = network(features, presence)
+            assert torch.equal(after[~presence[:, m]], before[~presence[:, m]]), network.modalities[m]
+            assert not torch.isclose(after[presence[:, m]], before[presence[:, m]]).any(), network.modalities[m]
+            for parameter in parameters_of(network, m):
+                parameter.sub_(1.0)
+            before = network(features, presence)
+
+
+def test_attention_among_present_modalities_is_that_of_a_network_without_the_others(
+    network: FusionNetwork, batch: tuple[dict[str, Tensor], Tensor]
+) -> None:
+    if isinstance(network.fusion, LateFusion):
+        pytest.skip("late fusion has no attention")
+    tokens, presence = torch.randn(B, M, 32, dtype=torch.float64), batch[1]
+    whole = network.fusion(torch.where(presence[..., None], tokens, 0.0), presence)
+    for row in range(B):
+        there = tokens[row, presence[row]][None]
+        alone = network.fusion(there, torch.ones(there.shape[:2], dtype=torch.bool))
+        torch.testing.assert_close(alone[0], whole[row], rtol=1e-12, atol=1e-12)
 
 
 def test_a_subject_is_predicted_alike_alone_in_any_batch_and_in_any_order(
