@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -268,12 +269,22 @@ def test_a_kill_before_any_rename_leaves_the_old_champion_or_the_new_one(
     assert registry.verify()[-1]["bundle"] == second.digest
 
 
-def test_two_promotions_at_once_are_both_recorded_in_one_chain(registry: Registry, candidate: Make) -> None:
-    made = [candidate(name) for name in ("first", "second", "third")]
-    context = multiprocessing.get_context("fork")
-    processes = [context.Process(target=registry.promote, args=(m.decision, m.bundle)) for m in made]
+class SlowRegistry(Registry):
+    """Takes its time between reading the ledger and writing it; without a lock, two at once would lose a line."""
+
+    def history(self) -> list[dict]:
+        entries = super().history()
+        time.sleep(0.3)
+        return entries
+
+
+def test_promotions_at_once_are_all_recorded_in_one_chain(registry: Registry, candidate: Make) -> None:
+    first, *others = [candidate(name) for name in ("first", "second", "third")]
+    registry.promote(first.decision, first.bundle)
+    context, slow = multiprocessing.get_context("fork"), SlowRegistry(registry.folder, verify_bundle)
+    processes = [context.Process(target=slow.promote, args=(made.decision, made.bundle)) for made in others]
     for process in processes:
         process.start()
     for process in processes:
         process.join()
-    assert {entry["bundle"] for entry in registry.verify()} == {m.digest for m in made}
+    assert {entry["bundle"] for entry in registry.verify()} == {made.digest for made in (first, *others)}
