@@ -22,7 +22,14 @@ QUICK = ["--training.num_epochs", "6", "--training.batch_size", "128"]
 
 def start(name: str, *words: str | Path) -> subprocess.Popen[str]:
     command = [sys.executable, str(ROOT / "scripts" / f"{name}.py"), *map(str, words)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Whoever runs the tests in the background has SIGINT ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
 
 
 def run(name: str, *words: str | Path) -> tuple[int, str]:
@@ -235,6 +242,18 @@ def test_the_threshold_is_that_of_the_tuning_subjects_and_not_of_the_audited_one
     split = pd.read_parquet(whole[0] / "finetune" / "split.parquet").set_index("subject_id")["part"]
     parts = {"tuning": {"sparse_tuning"}, "held_out": {"held_out"}}
     assert {part: set(split[rows["subject_id"]]) for part, rows in table.groupby("part")} == parts
+
+
+def test_an_operating_point_is_never_written_again(whole: tuple[Path, str], words: list[str], tmp_path: Path) -> None:
+    again = Path(shutil.copytree(whole[0], tmp_path / "again"))
+    (again / "summary.json").unlink()
+    (again / "validate" / "decision.json").unlink()
+    point = again / "validate" / "operating_point.json"
+    point.write_text(json.dumps({**json.loads(point.read_text()), "threshold": 0.123}))
+    code, said = run("workflow", *words, "--out", again)
+    assert code == 5, said
+    assert "The operating point that was fixed before scoring is the one that the tuning subjects give: NO" in said
+    assert json.loads(point.read_text())["threshold"] == 0.123
 
 
 def test_predict_scores_new_people_as_validate_did_and_with_fewer_modalities(

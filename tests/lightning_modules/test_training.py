@@ -165,6 +165,13 @@ def test_a_lower_encoder_rate_moves_the_encoders_less(train: Callable, preproces
     assert 0 < moved(0.1) < 0.6 * moved(1.0)
 
 
+def test_a_network_that_comes_out_of_a_bundle_is_trained_with_dropout_again(
+    train: Callable, preprocessing: Preprocessing
+) -> None:
+    network = fresh_network(preprocessing, NetworkOptions(), seed=0, prevalence=0.4)
+    assert equal(train(network=network.eval(), folder="a")[0], train(folder="b")[0])
+
+
 def test_pretraining_judges_every_epoch_under_the_same_masks(
     people: Cohort, split: Split, preprocessing: Preprocessing
 ) -> None:
