@@ -1,5 +1,6 @@
 """From a typed function to a command: options, --config, --print_config, one clear error, and an exit code."""
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, is_dataclass
@@ -60,8 +61,11 @@ def run(function: Callable[..., str | None], argv: Sequence[str] | None = None) 
 
 
 def say(text: str) -> None:
-    """A line for the person at the terminal, on standard output."""
-    print(text, flush=True)  # noqa: T201
+    """A line for the person at the terminal, on standard output; who stops reading does not stop the work."""
+    try:
+        print(text, flush=True)  # noqa: T201
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def plain(value: Any) -> Any:

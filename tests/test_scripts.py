@@ -119,6 +119,16 @@ def test_a_place_that_cannot_be_written_is_one_error(tables: Path) -> None:
     assert_bad_input(run("pretrain", *words), "error: /proc/made")
 
 
+def test_who_stops_reading_does_not_stop_the_work(tables: Path, tmp_path: Path) -> None:
+    words = (
+        f"--cohort synthetic --data {tables} --training.num_epochs 1 --dashboard.mode disabled --out {tmp_path / 'x'}"
+    )
+    command = f"{sys.executable} {ROOT / 'scripts' / 'pretrain.py'} {words} | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "x" / "bundle").is_dir()
+
+
 def test_broken_tables_are_reported_together_and_leave_nothing(tables: Path, tmp_path: Path) -> None:
     data = shutil.copytree(tables, tmp_path / "data")
     (data / "ecg.csv").unlink()
