@@ -4,6 +4,7 @@ import numpy as np
 
 from cohorts.cohort import ROLES, Cohort
 
+SMALLEST_SHOWN = 11  # people or rows, under which a note gives no count, and an error quotes no text
 SMALLEST_CLASS = 10  # subjects of each class, under which a training cohort cannot be split and trained on
 
 
@@ -72,13 +73,22 @@ def _role_problems(cohort: Cohort, role: str) -> list[str]:
     return []
 
 
+def in_words(count: int) -> str:
+    """A count as a note may give it.
+
+    Example:
+        >>> in_words(6), in_words(60)
+        ('fewer than 11', '60')
+    """
+    return f"fewer than {SMALLEST_SHOWN}" if count < SMALLEST_SHOWN else str(count)
+
+
 def notes_on(cohort: Cohort) -> list[str]:
     """What a user should know before trusting a result; nothing here stops a run."""
     notes = list(cohort.notes)
     outside = int((cohort.role == "").sum())
     if outside:
-        number = "fewer than 11" if outside < 11 else str(outside)
-        notes.append(f"{number} subjects are in none of the cohorts, and are not used")
+        notes.append(f"{in_words(outside)} subjects are in none of the cohorts, and are not used")
     for role in ROLES:
         presence = cohort.presence[cohort.role == role]
         if len(presence):

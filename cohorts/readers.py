@@ -8,14 +8,12 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from cohorts.checks import problems_of
+from cohorts.checks import SMALLEST_SHOWN, in_words, problems_of
 from cohorts.cohort import ROLES, Cohort
 from cohorts.errors import InputError, raise_if
 from cohorts.spec import CohortSpec, Modality, SensitiveFeature
 from cohorts.synthetic import write_tables
 from cohorts.tables import SUBJECT, first_line, load_tables, quoted
-
-SMALLEST_SHOWN = 11  # a text from the tables is quoted in an error only if at least this many rows hold it
 
 
 def read_cohort(
@@ -88,8 +86,9 @@ class _Assembly:
                 "leading zeros included"
             )
         elif strangers and strangers[0]:
-            rows = "fewer than 11" if strangers[0] < SMALLEST_SHOWN else str(strangers[0])
-            self.notes.append(f"table {name}: {rows} rows belong to nobody in table {subjects}, and are left out")
+            self.notes.append(
+                f"table {name}: {in_words(strangers[0])} rows belong to nobody in table {subjects}, and are left out"
+            )
 
     def cohort(self) -> Cohort:
         spec = self.spec
@@ -166,8 +165,9 @@ class _Assembly:
         codes = self.expression(what, feature.expression).map(_as_code)
         undeclared = int((codes.notna() & ~codes.isin(feature.names)).sum())
         if undeclared:
-            rows = "fewer than 11" if undeclared < SMALLEST_SHOWN else str(undeclared)
-            self.notes.append(f"{what}: {rows} subjects have a code that `names` does not list, and become Unknown")
+            self.notes.append(
+                f"{what}: {in_words(undeclared)} subjects have a code that `names` does not list, and become Unknown"
+            )
         return codes.map(feature.names).fillna("Unknown").to_numpy(dtype=object)
 
     def modality(self, name: str, modality: Modality) -> pd.DataFrame:

@@ -45,7 +45,7 @@ class AttentionBlock(nn.Module):
 class AttentionFusion(nn.Module):
     """A class token attends to the present modalities; its head starts at 0, so the additive path goes first."""
 
-    def __init__(self, num_modalities: int, width: int, num_heads: int, num_blocks: int, dropout: float) -> None:
+    def __init__(self, width: int, num_heads: int, num_blocks: int, dropout: float) -> None:
         super().__init__()
         self.class_D = nn.Parameter(0.02 * torch.randn(width))
         self.blocks = nn.ModuleList(AttentionBlock(width, num_heads, dropout) for _ in range(num_blocks))

@@ -38,9 +38,7 @@ class FusionNetwork(nn.Module):
         self.fusion: nn.Module
         self.additive = nn.ModuleDict()
         if options.fusion == "attention":
-            self.fusion = AttentionFusion(
-                len(widths), options.width, options.num_heads, options.num_blocks, options.dropout
-            )
+            self.fusion = AttentionFusion(options.width, options.num_heads, options.num_blocks, options.dropout)
             self.additive = nn.ModuleDict({_key(name): nn.Linear(size, 1) for name, size in widths.items()})
             for parameter in self.additive.parameters():
                 nn.init.zeros_(parameter)

@@ -98,7 +98,7 @@ def test_attention_among_present_modalities_is_that_of_a_network_without_the_oth
     batch: tuple[dict[str, Tensor], Tensor],
 ) -> None:
     torch.manual_seed(0)
-    fusion = AttentionFusion(M, width=32, num_heads=4, num_blocks=2, dropout=0.0).double().eval()
+    fusion = AttentionFusion(width=32, num_heads=4, num_blocks=2, dropout=0.0).double().eval()
     torch.nn.init.normal_(fusion.head.weight)
     tokens, presence = torch.randn(B, M, 32, dtype=torch.float64), batch[1]
     whole = fusion(torch.where(presence[..., None], tokens, 0.0), presence)
