@@ -12,7 +12,8 @@ from sklearn.metrics import roc_auc_score
 from cohorts.cohort import Cohort
 from cohorts.preprocessing import Preprocessing
 from cohorts.splits import Split
-from cohorts.synthetic import NUM_LATENT, SITES, bayes_scores, make_world, write_tables
+from cohorts.synthetic import write_tables
+from cohorts.synthetic.catalog_entry import NUM_LATENT, SITES, bayes_scores, make_world
 
 
 def test_bayes_scores_agree_with_brute_force_over_the_latent_state() -> None:

@@ -1,9 +1,6 @@
-"""Rich, sparse and held-out cohorts with a known truth: the best score that any model could give to each subject.
+"""The catalog entry `synthetic`: four tabular modalities, some absent at random given age and sex (MAR).
 
-The latent model: a state z ~ N(mean of the site, I) drives every measurement, x = W z + noise, some of them shown
-through exp; the label is Bernoulli(sigmoid(b z + c [male] + a)). Given any subset of values, z is Gaussian in closed
-form, so the Bayes score of a subject for its own pattern is one Gauss-Hermite sum. Modalities are absent at random
-given age and sex, which are always known (MAR), so absence itself says nothing more about the label.
+Age and sex are always known, so absence itself says nothing more about the label.
 """
 
 from dataclasses import dataclass
@@ -12,6 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from scipy.special import expit
+
+from cohorts.synthetic.instruments import draw_loading
+from cohorts.synthetic.posterior import Evidence, expected_risk, linear_evidence, moments_along
 
 NUM_LATENT = 6
 FEATURES = {"labs": 6, "ecg": 4, "imaging": 8, "wearable": 5}
@@ -40,11 +40,7 @@ def make_world(seed: int) -> World:
     focus = {"age": [0], "labs": [0, 1, 2], "ecg": [2, 3], "imaging": [3, 4, 5], "wearable": [1, 5]}
     loadings = {}
     for name, size in {"age": 1, **FEATURES}.items():
-        weights = 0.15 * rng.standard_normal((size, NUM_LATENT))
-        weights[:, focus[name]] += rng.choice([-1, 1], (size, len(focus[name]))) * rng.uniform(
-            0.4, 1, (size, len(focus[name]))
-        )
-        loadings[name] = weights
+        loadings[name] = draw_loading(rng, size, focus[name], NUM_LATENT)
     return World(
         loadings=loadings,
         noise={"age": 1.5, "labs": 0.6, "ecg": 0.5, "imaging": 0.6, "wearable": 0.6},
@@ -55,17 +51,8 @@ def make_world(seed: int) -> World:
     )
 
 
-def write_tables(folder: Path, *, num_subjects: int = 6000, seed: int = 7) -> None:
-    """Write the tables of the catalog entry `synthetic`.
-
-    subjects.csv, labs.csv, ecg.csv, imaging.parquet and wearable.parquet, each in a row order of its own and only with
-    those who have the modality; truth.csv holds each subject's Bayes score and is named by no spec.
-
-    Args:
-        folder: Existing folder.
-        num_subjects: Half of them rich, 15 % sparse, 35 % held-out: much is known where much was measured.
-        seed: Seed of truth, subjects and absence.
-    """
+def write_entry(folder: Path, *, num_subjects: int, seed: int) -> None:
+    """Write the tables of the catalog entry; see `cohorts.synthetic.write_tables`."""
     world, rng = make_world(seed), np.random.default_rng(seed + 1)
     shares = {"north": 0.5, "east": 0.09, "south": 0.06, "west": 0.35}
     site = np.repeat(list(shares), [round(num_subjects * share) for share in shares.values()])
@@ -105,23 +92,14 @@ def bayes_scores(world: World, site: np.ndarray, male: np.ndarray, measured: dic
     Returns:
         float64 (N,), 0 to 1.
     """
-    weights = np.concatenate([world.loadings[name] for name in measured])
-    noise = np.concatenate([np.full(values.shape[1], world.noise[name]) for name, values in measured.items()])
-    values = np.concatenate(list(measured.values()), axis=1)
-    nodes, node_weights = np.polynomial.hermite_e.hermegauss(48)
-    scores = np.empty(len(values))
-    patterns, member = np.unique(~np.isnan(values), axis=0, return_inverse=True)
+    everyone = np.arange(len(male))
+    evidence = [
+        Evidence(everyone, *linear_evidence(values, world.loadings[name], np.full(values.shape[1], world.noise[name])))
+        for name, values in measured.items()
+    ]
     prior = np.stack([world.site_means[s] for s in site])
-    for number, seen in enumerate(patterns):
-        rows = np.flatnonzero(member.ravel() == number)
-        loading = weights[seen]
-        covariance = np.linalg.inv(np.eye(NUM_LATENT) + (loading.T / noise[seen] ** 2) @ loading)
-        residual = values[np.ix_(rows, np.flatnonzero(seen))] - prior[rows] @ loading.T
-        mean = prior[rows] + (residual / noise[seen] ** 2) @ loading @ covariance
-        centre = mean @ world.slope + world.male * male[rows] + world.intercept
-        spread = np.sqrt(world.slope @ covariance @ world.slope)
-        scores[rows] = expit(centre[:, None] + spread * nodes) @ node_weights / node_weights.sum()
-    return scores
+    mean, covariance = moments_along(prior, [(part, everyone >= 0) for part in evidence], world.slope[None])
+    return expected_risk(mean[:, 0] + world.male * male + world.intercept, covariance[:, 0, 0])
 
 
 def _write(
