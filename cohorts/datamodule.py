@@ -1,73 +1,29 @@
-"""Batches by index, in an order that depends on seed and epoch alone."""
+"""Batches of one training stage, from memory or from Parquet, in an order that depends on seed and epoch alone."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+import shutil
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import pytorch_lightning as pl
-import torch
-from torch.utils.data import DataLoader, Dataset, Sampler
 
+from cohorts.batches import FEATURES, BatchLoader, MemorySource, Source
 from cohorts.cohort import Cohort
+from cohorts.files import canonical_json, digest_of_text, whole_folder
 from cohorts.preprocessing import Preprocessing
 from cohorts.splits import Split
+from cohorts.streaming import ParquetSource, digest_of, rows_in_a_group, write_rows
 
-Batch = dict[str, Any]
-
-
-class SubjectDataset(Dataset[Batch]):
-    """Subjects as tensors; a batch is a dict that is cut out of them at once.
-
-    A batch holds `features` (modality to float32 (B, F), 0 where absent), `presence` (bool (B, M), True = measured),
-    `label` (float32 (B,), NaN where unknown) and `weight` (float32 (B,)).
-    """
-
-    def __init__(self, cohort: Cohort, inputs: Mapping[str, np.ndarray], rows: np.ndarray, weight: np.ndarray) -> None:
-        self.features = {name: torch.as_tensor(values[rows]) for name, values in inputs.items()}
-        self.presence = torch.as_tensor(cohort.presence[rows])
-        self.label = torch.as_tensor(cohort.label[rows], dtype=torch.float32)
-        self.weight = torch.as_tensor(weight, dtype=torch.float32)
-
-    def __len__(self) -> int:
-        return len(self.label)
-
-    def __getitem__(self, index: int) -> Batch:
-        return self.__getitems__([index])
-
-    def __getitems__(self, index: list[int]) -> Batch:
-        rows = torch.as_tensor(index)
-        return {
-            "features": {name: values[rows] for name, values in self.features.items()},
-            "presence": self.presence[rows],
-            "label": self.label[rows],
-            "weight": self.weight[rows],
-        }
-
-
-class EpochSampler(Sampler[int]):
-    """A new order in every epoch, the same one whenever that epoch is run again."""
-
-    def __init__(self, size: int, seed: int) -> None:
-        self.size, self.seed, self.epoch = size, seed, 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by Lightning before each epoch."""
-        self.epoch = epoch
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(np.random.default_rng([self.seed, self.epoch]).permutation(self.size).tolist())
-
-    def __len__(self) -> int:
-        return self.size
-
-
-def _as_is(batch: Any) -> Any:
-    """`__getitems__` made the batch already."""
-    return batch
+TRAIN, TUNING = "train", "tuning"
+FILES = {TRAIN: "train.parquet", TUNING: "tuning.parquet"}
+WRITING_SEED = 0
 
 
 class CohortDataModule(pl.LightningDataModule):
     """Training and tuning subjects of one stage.
+
+    A subject's loss weighs its part's weight times `cohort.weight`, relative to the mean of the training subjects.
 
     Args:
         cohort: All subjects.
@@ -75,8 +31,11 @@ class CohortDataModule(pl.LightningDataModule):
         preprocessing: Fitted on training subjects.
         train_weights: Part of the split to the weight of its subjects' loss; a weight of 0 leaves the part out.
         tuning_part: Part that early stopping looks at.
-        batch_size: Subjects in a step.
+        batch_size: Subjects in a step, of all processes together.
         seed: Seed of the order.
+        num_workers: Processes that read ahead; any number gives the same batches.
+        prepared: Folder for inputs as Parquet, from which they are streamed. It is written once, whole, without subject
+            ids, and read again by a run that goes on; who trains removes it. None: inputs stay in memory.
     """
 
     def __init__(
@@ -89,22 +48,82 @@ class CohortDataModule(pl.LightningDataModule):
         tuning_part: str,
         batch_size: int,
         seed: int,
+        num_workers: int = 0,
+        prepared: Path | None = None,
     ) -> None:
         super().__init__()
-        inputs = preprocessing.transform(cohort)
-        weights = {part: weight for part, weight in train_weights.items() if weight > 0}
-        train = split.rows(*weights)
-        tuning = split.rows(tuning_part)
-        weight = np.array([weights[part] for part in split.part[train]])
-        self.train = SubjectDataset(cohort, inputs, train, weight)
-        self.tuning = SubjectDataset(cohort, inputs, tuning, np.ones(len(tuning)))
-        self.batch_size, self.seed = batch_size, seed
+        self.cohort, self.split, self.preprocessing = cohort, split, preprocessing
+        self.part_weights = {part: float(weight) for part, weight in train_weights.items() if weight > 0}
+        self.tuning_part, self.batch_size, self.seed = tuning_part, batch_size, seed
+        self.num_workers, self.prepared = num_workers, prepared
+        self._sources: dict[str, Source] = {}
 
-    def train_dataloader(self) -> DataLoader[Batch]:
-        """Shuffled by seed and epoch."""
-        sampler = EpochSampler(len(self.train), self.seed)
-        return DataLoader(self.train, self.batch_size, sampler=sampler, collate_fn=_as_is)
+    def prepare_data(self) -> None:
+        """Write what is streamed, where it is not there yet; Lightning calls this in one process only.
 
-    def val_dataloader(self) -> DataLoader[Batch]:
-        """In the order of the subject ids."""
-        return DataLoader(self.tuning, 4096, collate_fn=_as_is)
+        Raises:
+            InputError: Something else lies at the place.
+        """
+        if self.prepared is None or digest_of(self.prepared / FILES[TUNING]) == self._digest:
+            return
+        for leftover in self.prepared.parent.glob(f".{self.prepared.name}.*"):
+            shutil.rmtree(leftover)
+        if self.prepared.is_dir() and {path.name for path in self.prepared.iterdir()} <= set(FILES.values()):
+            shutil.rmtree(self.prepared)  # of another cohort or split
+        with whole_folder(self.prepared) as folder:
+            for part, name in FILES.items():
+                self._write(folder / name, part)
+
+    def _write(self, path: Path, part: str) -> None:
+        rows, weight = self._rows(part)
+        if part == TRAIN:  # the order of subject ids often follows the sites: a row group should hold people of all
+            order = np.random.default_rng(WRITING_SEED).permutation(len(rows))
+            rows, weight = rows[order], weight[order]
+        size = rows_in_a_group(self._columns(rows[:1], weight[:1]))
+        starts = range(0, len(rows), size)
+        places = (np.argsort(rows[start : start + size]) + start for start in starts)  # `Cohort.take` sorts
+        chunks = (self._columns(rows[place], weight[place]) for place in places)
+        write_rows(path, chunks, len(starts), self._digest)
+
+    def train_dataloader(self) -> BatchLoader:
+        """Shuffled by seed and epoch; each process of a distributed run gets its share of every batch."""
+        trainer = self.trainer
+        rank, num_ranks = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
+        source = self._source(TRAIN, self.seed)
+        return BatchLoader(source, self.batch_size, num_workers=self.num_workers, rank=rank, num_ranks=num_ranks)
+
+    def val_dataloader(self) -> BatchLoader:
+        """In the order of the subject ids; every process sees all tuning subjects."""
+        return BatchLoader(self._source(TUNING, None), 4096)
+
+    def _source(self, part: str, seed: int | None) -> Source:
+        if part not in self._sources:
+            if self.prepared is not None:
+                self._sources[part] = ParquetSource(self.prepared / FILES[part], seed)
+            else:
+                columns = self._columns(*self._rows(part))
+                self._sources[part] = MemorySource(columns, seed, self.batch_size)
+        return self._sources[part]
+
+    def _rows(self, part: str) -> tuple[np.ndarray, np.ndarray]:
+        """Positions of subjects and weights of their loss."""
+        if part == TUNING:
+            rows = self.split.rows(self.tuning_part)
+            return rows, np.ones(len(rows))
+        rows = self.split.rows(*self.part_weights)
+        own = self.cohort.weight[rows]
+        return rows, np.array([self.part_weights[name] for name in self.split.part[rows]]) * (own / own.mean())
+
+    def _columns(self, rows: np.ndarray, weight: np.ndarray) -> dict[str, np.ndarray]:
+        """What `batches.Source` speaks of, of subjects at rising positions."""
+        people = self.cohort.take(rows)
+        inputs = self.preprocessing.transform(people)
+        features = {f"{FEATURES}{name}": np.asarray(values, dtype=np.float32) for name, values in inputs.items()}
+        label, weight = people.label.astype(np.float32), weight.astype(np.float32)
+        return {**features, "presence": people.presence, "label": label, "weight": weight}
+
+    @cached_property
+    def _digest(self) -> str:
+        """What the prepared inputs follow from."""
+        parts = [self.cohort.fingerprint, self.split.fingerprint, self.preprocessing.state(), self.part_weights]
+        return digest_of_text(canonical_json([*parts, self.tuning_part]))

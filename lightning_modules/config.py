@@ -79,6 +79,12 @@ class TrainingOptions:
     """Where to train."""
     num_threads: int = 1
     """CPU threads; with one, a seed gives the same numbers on any number of cores, and a small network is no slower."""
+    batches: Literal["memory", "parquet"] = "memory"
+    """Where inputs wait: in memory, or, for what is larger, in Parquet files that a stage writes, reads and removes."""
+    num_workers: int = 0
+    """Processes that prepare batches ahead; any number gives the same batches."""
+    checkpoint_minutes: float = 5.0
+    """Minutes after which a checkpoint is written in the middle of an epoch too; 0 for one after every step."""
 
     def problems(self) -> list[str]:
         """What is wrong with these values, in sentences."""
@@ -89,8 +95,11 @@ class TrainingOptions:
         ]
         if not self.learning_rate > 0:
             found.append(f"training.learning_rate: must be above 0 (value: {self.learning_rate})")
-        if not self.weight_decay >= 0:
-            found.append(f"training.weight_decay: must be at least 0 (value: {self.weight_decay})")
+        found += [
+            f"training.{name}: must be at least 0 (value: {getattr(self, name)})"
+            for name in ("weight_decay", "num_workers", "checkpoint_minutes")
+            if not getattr(self, name) >= 0
+        ]
         return found
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torchmetrics.functional.classification import binary_auroc
 
-from cohorts.datamodule import Batch
+from cohorts.batches import Batch
 from cohorts.missingness import count_patterns, pattern_names
 from lightning_modules.config import TrainingOptions
 from lightning_modules.masking import ModalityMasking
@@ -40,7 +40,9 @@ class FusionModule(pl.LightningModule):
         torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1)[0]))
         logits_B = self.network(batch["features"], self.masking(batch["presence"]))
         losses_B = binary_cross_entropy_with_logits(logits_B, batch["label"], reduction="none")
-        loss = (losses_B * batch["weight"]).sum() / batch["weight"].sum()
+        # Of the batch of all processes, whose gradients are averaged; with one, a sum is its own mean.
+        mean_weight = torch.as_tensor(self.all_gather(batch["weight"].sum())).mean()
+        loss = (losses_B * batch["weight"]).sum() / mean_weight
         self.log("train/log_loss", loss, on_step=False, on_epoch=True, batch_size=len(losses_B))
         return loss
 

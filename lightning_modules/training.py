@@ -1,6 +1,7 @@
 """One training run: a Trainer with early stopping, checkpoints to resume from, and a progress line."""
 
 import logging
+import time
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,8 @@ from cohorts.datamodule import CohortDataModule
 from cohorts.errors import InputError
 from lightning_modules.module import FusionModule
 
+BEST, LAST = "best.ckpt", "last.ckpt"
+
 
 def fit(
     module: FusionModule, data: CohortDataModule, checkpoints: Path, *, title: str, logger: Logger | None
@@ -26,7 +29,8 @@ def fit(
     Args:
         module: Regime with its network.
         data: Batches.
-        checkpoints: Folder of `last.ckpt` and `best.ckpt`; where it holds a `last.ckpt`, training goes on from there.
+        checkpoints: Folder of `last.ckpt` and `best.ckpt`; where it holds a `last.ckpt`, training goes on from there,
+            in the middle of an epoch too.
         title: What the progress line says.
         logger: Lightning logger, or None.
 
@@ -46,11 +50,13 @@ def fit(
         trainer = pl.Trainer(
             accelerator=module.options.accelerator,
             devices=1,
+            use_distributed_sampler=False,  # the loader shares out its batches itself
             max_epochs=module.options.num_epochs,
             callbacks=[
                 EarlyStopping("tuning/log_loss", patience=module.options.patience),
                 keep_best,
                 keep_last,
+                _KeepPlace(checkpoints / LAST, module.options.checkpoint_minutes),
                 _ProgressLine(title),
             ],
             logger=logger or False,
@@ -58,12 +64,12 @@ def fit(
             enable_model_summary=False,
             num_sanity_val_steps=0,
         )
-        last = checkpoints / "last.ckpt"
+        last = checkpoints / LAST
         try:
             trainer.fit(module, data, ckpt_path=str(last) if last.exists() else None)
         except SystemExit:  # which Lightning makes of the interrupt that it caught
             raise KeyboardInterrupt from None
-        best = torch.load(checkpoints / "best.ckpt", weights_only=True, map_location="cpu")
+        best = torch.load(checkpoints / BEST, weights_only=True, map_location="cpu")
         module.load_state_dict(best["state_dict"])
         metrics = trainer.validate(module, data, verbose=False)[0]
     network = module.network.cpu().eval()
@@ -96,6 +102,25 @@ class _quiet_lightning:
     def __exit__(self, *_: Any) -> None:
         for name, level in self.levels.items():
             logging.getLogger(name).setLevel(level)
+
+
+class _KeepPlace(Callback):
+    """Checkpoints inside long epochs; the loader's place is part of them."""
+
+    def __init__(self, path: Path, minutes: float) -> None:
+        self.path, self.seconds = path, 60 * minutes
+
+    def on_train_start(self, *_: Any) -> None:
+        self.last = time.monotonic()
+
+    def on_train_epoch_start(self, *_: Any) -> None:
+        self.last = time.monotonic()
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        # The last step's place is kept after its epoch has been judged.
+        if time.monotonic() - self.last >= self.seconds and not trainer.is_last_batch:
+            trainer.save_checkpoint(self.path)
+            self.last = time.monotonic()
 
 
 class _ProgressLine(Callback):

@@ -46,12 +46,19 @@ def finetune(
     replay = transfer.replay_weight if transfer.replay_weight is not None else float(pretrained is not None)
     options |= {"transfer": replace(transfer, replay_weight=replay)}
     options |= {"network": None if pretrained else network or NetworkOptions()}
-    from cohorts.datamodule import CohortDataModule
     from lightning_modules.bundle import versions
     from lightning_modules.finetune import FinetuneModule
     from lightning_modules.masking import ModalityMasking
     from lightning_modules.training import check_accelerator
-    from scripts.training_stage import BUNDLE, digests, read_and_split, say_notes, starting_point, train_and_save
+    from scripts.training_stage import (
+        BUNDLE,
+        digests,
+        make_batches,
+        read_and_split,
+        say_notes,
+        starting_point,
+        train_and_save,
+    )
 
     check_accelerator(training.accelerator)
     people, split = read_and_split(cohort, data)
@@ -64,14 +71,9 @@ def finetune(
     say_notes(people)
     policy = ModalityMasking(masking, people.presence[split.rows("sparse_train")])
     module = FinetuneModule(start.network, policy, training, transfer)
-    batches = CohortDataModule(
-        people,
-        split,
-        start.preprocessing,
-        train_weights={"sparse_train": 1.0, "rich_train": replay},
-        tuning_part="sparse_tuning",
-        batch_size=training.batch_size,
-        seed=training.seed,
+    weights = {"sparse_train": 1.0, "rich_train": replay}
+    batches = make_batches(
+        stage, people, split, start.preprocessing, training, train_weights=weights, tuning_part="sparse_tuning"
     )
     provenance = {"stage": "finetune", "options": essential(options), "depends_on": depends_on, "versions": versions()}
     bundle = replace(start, provenance=provenance, digest="")

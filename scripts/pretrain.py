@@ -36,13 +36,12 @@ def pretrain(
     """
     options = dict(locals())
     check_options(network, masking, training)
-    from cohorts.datamodule import CohortDataModule
     from cohorts.preprocessing import fit_preprocessing
     from lightning_modules.bundle import Bundle, fresh_network, versions
     from lightning_modules.masking import ModalityMasking
     from lightning_modules.pretrain import PretrainModule
     from lightning_modules.training import check_accelerator
-    from scripts.training_stage import BUNDLE, digests, read_and_split, say_notes, train_and_save
+    from scripts.training_stage import BUNDLE, digests, make_batches, read_and_split, say_notes, train_and_save
 
     check_accelerator(training.accelerator)
     people, split = read_and_split(cohort, data)
@@ -56,14 +55,9 @@ def pretrain(
     preprocessing = fit_preprocessing(people.take(split.rows("rich_train", "sparse_train")))
     model = fresh_network(preprocessing, network, seed=training.seed, prevalence=float(people.label[rich].mean()))
     module = PretrainModule(model, ModalityMasking(masking, people.presence[sparse]), training)
-    batches = CohortDataModule(
-        people,
-        split,
-        preprocessing,
-        train_weights={"rich_train": 1.0},
-        tuning_part="rich_tuning",
-        batch_size=training.batch_size,
-        seed=training.seed,
+    weights = {"rich_train": 1.0}
+    batches = make_batches(
+        stage, people, split, preprocessing, training, train_weights=weights, tuning_part="rich_tuning"
     )
     provenance = {"stage": "pretrain", "options": essential(options), "depends_on": depends_on, "versions": versions()}
     bundle = Bundle(model, network, preprocessing, people.spec, provenance)

@@ -17,8 +17,9 @@ from scripts.stage import CHECKPOINTS, Stage
 
 if TYPE_CHECKING:
     from cohorts.datamodule import CohortDataModule
+    from cohorts.preprocessing import Preprocessing
     from lightning_modules.bundle import Bundle
-    from lightning_modules.config import NetworkOptions
+    from lightning_modules.config import NetworkOptions, TrainingOptions
     from lightning_modules.module import FusionModule
 
 BUNDLE, METRICS, SPLIT = "bundle", "metrics.json", "split.parquet"
@@ -39,6 +40,32 @@ def say_notes(people: Cohort) -> None:
 def digests(people: Cohort, split: Split, **more: str) -> dict[str, str]:
     """What a trained model follows from, besides its options."""
     return {"spec": people.spec.digest, "cohort": people.fingerprint, "split": split.fingerprint, **more}
+
+
+def make_batches(
+    stage: Stage,
+    people: Cohort,
+    split: Split,
+    preprocessing: "Preprocessing",
+    training: "TrainingOptions",
+    *,
+    train_weights: dict[str, float],
+    tuning_part: str,
+) -> "CohortDataModule":
+    """Batches as the options say; Parquet files lie among the checkpoints, and go when they do."""
+    from cohorts.datamodule import CohortDataModule
+
+    return CohortDataModule(
+        people,
+        split,
+        preprocessing,
+        train_weights=train_weights,
+        tuning_part=tuning_part,
+        batch_size=training.batch_size,
+        seed=training.seed,
+        num_workers=training.num_workers,
+        prepared=stage.folder / CHECKPOINTS / "batches" if training.batches == "parquet" else None,
+    )
 
 
 def train_and_save(

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from cohorts.batches import Batch
 from cohorts.cohort import Cohort
-from cohorts.datamodule import Batch, CohortDataModule
+from cohorts.datamodule import CohortDataModule
 from cohorts.errors import InputError
+from cohorts.modalities.tabular import Tabular
 from cohorts.preprocessing import Preprocessing
 from cohorts.splits import Split
 from lightning_modules.bundle import fresh_network
@@ -99,8 +101,9 @@ def test_held_out_people_have_no_influence_at_all(train: Callable, people: Cohor
     held_out = split.rows("held_out")
     label = people.label.copy()
     label[held_out] = 1 - label[held_out]
-    features = {name: frame.copy() for name, frame in people.features.items()}
-    features["ecg"].iloc[held_out] = 99.0
+    ecg = people.features["ecg"].frame.copy()
+    ecg.iloc[held_out] = 99.0
+    features = {**people.features, "ecg": Tabular(ecg)}
     expected, _ = train(folder="a")
     found, _ = train(cohort=replace(people, label=label, features=features), folder="b")
     assert equal(found, expected)
