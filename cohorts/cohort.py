@@ -8,9 +8,12 @@ import numpy as np
 import pandas as pd
 
 from cohorts.missingness import pattern_names
+from cohorts.modalities.measurements import Measurements, text_bytes
+from cohorts.modalities.tabular import Tabular
 from cohorts.spec import CohortSpec
 
 ROLES = ("rich", "sparse", "held_out")
+ARRAYS = ("subject_id", "role", "label", "site", "weight", "time", "row")
 
 
 @dataclass(frozen=True, repr=False)
@@ -21,26 +24,31 @@ class Cohort:
         spec: What the columns mean.
         subject_id: Texts, (N,), unique, sorted.
         role: "rich", "sparse", "held_out" or "" (in none of them), (N,).
-        features: Modality to a frame of N rows; numeric columns are float64 with NaN where absent, categorical
-            columns hold texts with None where absent.
+        features: Modality to its measurements of N subjects, by the kind of the modality.
         label: 1.0 positive, 0.0 negative, NaN unknown, float64 (N,).
         sensitive: One text column a sensitive feature, "Unknown" where absent, N rows.
         site: Texts, (N,); "" where the spec names no site.
+        weight: Survey or sampling weight, float64 (N,), above 0; 1 where the spec names none.
+        time: Date (in seconds since 1970) or number of a subject, float64 (N,); NaN where absent or not named.
+        row: Position in the subject table, int (N,); it only serves to find rows that do not belong together.
         notes: What a user should know about the tables, in sentences without subject identifiers.
     """
 
     spec: CohortSpec
     subject_id: np.ndarray
     role: np.ndarray
-    features: dict[str, pd.DataFrame]
+    features: dict[str, Measurements]
     label: np.ndarray
     sensitive: pd.DataFrame
     site: np.ndarray
+    weight: np.ndarray
+    time: np.ndarray
+    row: np.ndarray
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        lengths = {len(self.role), len(self.label), len(self.sensitive), len(self.site)}
-        lengths |= {len(frame) for frame in self.features.values()}
+        parts = (self.role, self.label, self.sensitive, self.site, self.weight, self.time, self.row)
+        lengths = {len(part) for part in parts} | {len(part) for part in self.features.values()}
         assert lengths == {len(self.subject_id)}, f"parts of a cohort differ in length: {sorted(lengths)}"
         assert list(self.features) == list(self.spec.modalities), "features and spec name other modalities"
         assert bool(np.all(self.subject_id[:-1] < self.subject_id[1:])), "subject ids must be unique and sorted"
@@ -60,7 +68,7 @@ class Cohort:
     @cached_property
     def presence(self) -> np.ndarray:
         """Which modality is measured for whom, bool (N, M): True where any of its values is present."""
-        return np.column_stack([frame.notna().any(axis=1).to_numpy(dtype=bool) for frame in self.features.values()])
+        return np.column_stack([measurements.present for measurements in self.features.values()])
 
     @cached_property
     def pattern(self) -> np.ndarray:
@@ -72,26 +80,21 @@ class Cohort:
         index = np.flatnonzero(rows) if rows.dtype == bool else np.sort(rows)
         return replace(
             self,
-            subject_id=self.subject_id[index],
-            role=self.role[index],
-            features={name: frame.iloc[index].reset_index(drop=True) for name, frame in self.features.items()},
-            label=self.label[index],
+            **{name: getattr(self, name)[index] for name in ARRAYS},
+            features={name: measurements.take(index) for name, measurements in self.features.items()},
             sensitive=self.sensitive.iloc[index].reset_index(drop=True),
-            site=self.site[index],
         )
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over ids, roles, values, labels, groups and sites; it changes when any of them does."""
+        """SHA-256 over all that is read of the subjects; it changes when any value does, but not with the order of rows."""
         digest = hashlib.sha256()
         for texts in (self.subject_id, self.role, self.site):
-            digest.update("\x1f".join(texts.tolist()).encode())
-        digest.update(self.label.tobytes())
-        for name, frame in [*self.features.items(), ("sensitive", self.sensitive)]:
-            digest.update(name.encode())
-            for column in frame.columns:
-                values = frame[column]
-                numeric = pd.api.types.is_numeric_dtype(values)
-                content = values.to_numpy(dtype=np.float64).tobytes() if numeric else repr(values.tolist()).encode()
-                digest.update(f"\x1e{column}\x1f".encode() + content)
+            digest.update(text_bytes(texts.tolist()))
+        for numbers in (self.label, self.weight, self.time):
+            digest.update(numbers.tobytes())
+        for name, measurements in [*self.features.items(), ("sensitive", Tabular(self.sensitive))]:
+            digest.update(f"\x1d{name}".encode())
+            for part in measurements.content():
+                digest.update(part)
         return digest.hexdigest()

@@ -1,9 +1,9 @@
 """YAML documents that people write, specs and policies: found by path or name, checked, all problems at once."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -23,6 +23,9 @@ class Strict(BaseModel):
 
 class Document(Strict):
     """A whole document."""
+
+    of_kinds: ClassVar[tuple[str, ...]] = ()
+    """Fields that map names to parts of several kinds; the kind, which pydantic writes into a place, is left out."""
 
     @property
     def digest(self) -> str:
@@ -71,12 +74,15 @@ def check_document(model: type[Checked], content: Any, where: str, fields: str) 
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        sentences = [sentence for item in error.errors() for sentence in _sentences(item, fields)]
+        sentences = [s for item in error.errors() for s in _sentences(item, fields, getattr(model, "of_kinds", ()))]
         raise InputError([f"{where}: {sentence}" for sentence in sentences]) from None
 
 
-def _sentences(item: Any, fields: str) -> list[str]:
-    field = ".".join(str(part) for part in item["loc"]) or "as a whole"
+def _sentences(item: Any, fields: str, of_kinds: Sequence[str]) -> list[str]:
+    place = [str(part) for part in item["loc"]]
+    if place and place[0] in of_kinds:
+        del place[2:3]
+    field = ".".join(place) or "as a whole"
     message = item["msg"].removeprefix("Value error, ")
     if item["type"] == "extra_forbidden":
         message = f"is not a field; {fields}"

@@ -5,23 +5,27 @@
 
 import json
 import re
-from collections import Counter
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from cohorts.documents import NAME, Document, Strict, check_document, read_document
+from cohorts.errors import InputError
+from cohorts.modality import Modality
 
 CATALOG = Path(__file__).parent / "catalog"
+NOT_INPUTS = {"table", "file", "row_column", "units"}  # where a modality lies, and words for people
 
 
 class Table(Strict):
     """One table of the organisation, in one file or in several of the same layout."""
 
     files: str | dict[str, str]
-    """Path below the data folder (CSV, TSV or Parquet), or a map of names to paths that are stacked."""
+    """Path below the data folder, or a map of names to paths that are stacked. A path is a file (CSV, TSV, Parquet,
+    Arrow), a folder of them, a pattern such as `year=*/part-*.parquet`, or the folder of a Delta table."""
     file_column: str | None = None
     """Column to make, which holds each row's name from the map of `files`."""
     row_column: str | None = None
@@ -32,6 +36,8 @@ class Table(Strict):
     """Names of a CSV's columns, in order, where it has no header."""
     missing_codes: list[str] = []
     """Texts that mean absent anywhere in this table, besides the empty text."""
+    where: str | None = None
+    """SQL expression over its own columns; only rows for which it holds are read."""
 
     @property
     def paths(self) -> dict[str, str]:
@@ -42,48 +48,13 @@ class Table(Strict):
     def _columns_and_header_agree(self) -> "Table":
         if self.header == bool(self.columns):
             raise ValueError("give `columns` where `header` is false, and only there")
+        outside = [path for path in self.paths.values() if path.startswith(("/", "~")) or ".." in path.split("/")]
+        if outside or not all(self.paths.values()):
+            raise ValueError("`files` must be paths below the data folder, not empty, absolute or with `..`")
         if self.missing_codes and any(path.endswith((".parquet", ".pq")) for path in self.paths.values()):
             raise ValueError("`missing_codes` of a table are for CSV; for Parquet give those of its modalities")
         if self.file_column and not isinstance(self.files, dict):
             raise ValueError("`file_column` needs `files` as a map of names to paths")
-        return self
-
-
-class Modality(Strict):
-    """A named block of features that are measured together; present for a subject when any of its values is."""
-
-    table: str
-    """Table that holds its columns."""
-    numeric: list[str] = []
-    """Columns with numbers."""
-    categorical: list[str] = []
-    """Columns with unordered codes or texts."""
-    missing_codes: dict[str, list[float | str]] = {}
-    """For a column, the values that mean absent, such as a cholesterol of 0."""
-
-    @property
-    def columns(self) -> list[str]:
-        """All columns, numeric first."""
-        return [*self.numeric, *self.categorical]
-
-    @field_validator("missing_codes", mode="before")
-    @classmethod
-    def _yes_is_no_code(cls, value: Any) -> Any:
-        codes = [code for listed in value.values() for code in listed] if isinstance(value, dict) else []
-        if any(isinstance(code, bool) for code in codes):
-            raise ValueError("YAML reads yes, no, true and false as booleans; put such a code in quotes")
-        return value
-
-    @model_validator(mode="after")
-    def _columns_are_named_once(self) -> "Modality":
-        if not self.columns:
-            raise ValueError("has no column; list some under `numeric` or `categorical`")
-        twice = [name for name, count in Counter(self.columns).items() if count > 1]
-        if twice:
-            raise ValueError(f"names a column twice: {', '.join(twice)}")
-        unknown = sorted(set(self.missing_codes) - set(self.columns))
-        if unknown:
-            raise ValueError(f"`missing_codes` speaks of columns that are not listed: {', '.join(unknown)}")
         return self
 
 
@@ -131,30 +102,61 @@ class SensitiveFeature(Strict):
         return [f"<{cuts[0]}", *between, f"{cuts[-1]}+"]
 
 
-class Roles(Strict):
-    """Which subjects form which cohort, as SQL expressions; a subject for whom none holds is left out."""
+class RoleRule(Strict):
+    """Who forms a cohort, by site and by time; all that is given must hold."""
 
-    rich: str
+    sites: list[str] = []
+    """Sites, as `site` names them."""
+    since: float | date | None = None
+    """Subjects whose `time` is this or later; a date, or a number where `time` is one."""
+    before: float | date | None = None
+    """Subjects whose `time` is earlier than this."""
+    where: str | None = None
+    """SQL expression that must hold as well."""
+
+    @model_validator(mode="after")
+    def _something_is_given(self) -> "RoleRule":
+        if not (self.sites or self.where) and self.since is None and self.before is None:
+            raise ValueError("give `sites`, `since`, `before` or `where`")
+        return self
+
+
+Role = Annotated[
+    Annotated[str, Tag("sql")] | Annotated[RoleRule, Tag("rule")],
+    Discriminator(lambda value: "sql" if isinstance(value, str) else "rule"),
+]
+
+
+class Roles(Strict):
+    """Which subjects form which cohort: SQL expressions, or rules by site and time; who fits none is left out."""
+
+    rich: Role
     """Subjects with every modality measured: the source of pretraining."""
-    sparse: str
+    sparse: Role
     """Subjects of the deployment, whole modalities absent: the target of fine-tuning."""
-    held_out: str | None = None
+    held_out: Role | None = None
     """Subjects never seen in training or selection; without it, `split.held_out_fraction` of the sparse cohort."""
 
 
 class SplitRule(Strict):
     """How the rich and the sparse cohort are split, by subject, stratified by label and pattern."""
 
+    by: Literal["subject", "site", "time"] = "subject"
+    """subject: stratified by label and pattern; site: whole sites are tuned on; time: the latest subjects are."""
     tuning_fraction: float = Field(default=0.2, gt=0, lt=0.8)
     """Share of each training cohort that is kept for early stopping and the operating point."""
     held_out_fraction: float = Field(default=0.0, ge=0, lt=0.8)
     """Share of the sparse cohort to hold out, where `roles.held_out` is not given."""
     seed: int = 0
     """Seed of the split."""
+    file: str | None = None
+    """A frozen split below the data folder (an earlier run's split.parquet), which is used as it is."""
 
 
 class CohortSpec(Document):
     """Rich, sparse and held-out cohorts of one organisation, from its tables."""
+
+    of_kinds: ClassVar[tuple[str, ...]] = ("modalities", "roles")
 
     name: str = Field(pattern=NAME)
     """Name of this spec, in lower case."""
@@ -186,6 +188,10 @@ class CohortSpec(Document):
     """Sensitive features by name, for the bias audit."""
     site: str | None = None
     """Column or SQL expression that names the site of a subject."""
+    time: str | None = None
+    """Column or SQL expression with a subject's date, timestamp or number, for roles and splits by time."""
+    weight: str | None = None
+    """SQL expression of a subject's survey or sampling weight, above 0; used in training and in validation."""
     split: SplitRule = SplitRule()
     """How training and tuning subjects are told apart."""
 
@@ -201,23 +207,7 @@ class CohortSpec(Document):
             for name in [*self.tables, *self.modalities, *self.sensitive_features]
             if not re.match(NAME, name)
         ]
-        problems += [
-            f"modality {name}: its table `{modality.table}` is not among the tables {', '.join(self.tables)}"
-            for name, modality in self.modalities.items()
-            if modality.table not in self.tables
-        ]
-        owners: dict[tuple[str, str], str] = {}
-        for name, modality in self.modalities.items():
-            for column in modality.columns:
-                owner = owners.setdefault((modality.table, column), name)
-                if owner != name:
-                    problems.append(f"column {modality.table}.{column}: is in two modalities, {owner} and {name}")
-                if column in self.subject_id:
-                    problems.append(f"modality {name}: the subject id `{column}` cannot be a feature")
-                if re.search(rf"(?<!\w){re.escape(column)}(?!\w)", self.label, re.IGNORECASE):
-                    problems.append(
-                        f"modality {name}: `{column}` is in the label `{self.label}`, so cannot be a feature"
-                    )
+        problems += self._table_problems() + self._column_problems() + self._rule_problems()
         if self.roles.held_out is None and self.split.held_out_fraction == 0:
             problems.append("roles: give `held_out`, or set `split.held_out_fraction` above 0")
         if self.roles.held_out is not None and self.split.held_out_fraction > 0:
@@ -225,6 +215,81 @@ class CohortSpec(Document):
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    def _table_problems(self) -> list[str]:
+        problems = [
+            f"modality {name}: its table `{table}` is not among the tables {', '.join(self.tables)}"
+            for name, modality in self.modalities.items()
+            for table in modality.tables
+            if table not in self.tables
+        ]
+        subjects = next(iter(self.tables))
+        wide = {t for m in self.modalities.values() if m.kind != "events" for t in m.tables} | {subjects}
+        return problems + [
+            f"table {table}: has one row a subject for one modality and several for another; list its files twice, "
+            "as two tables"
+            for table in sorted(self.long_tables & wide)
+        ]
+
+    def _column_problems(self) -> list[str]:
+        problems = []
+        owners: dict[tuple[str, str], str] = {}
+        for name, modality in self.modalities.items():
+            for table, column in [(table, column) for table in modality.tables for column in modality.columns]:
+                owner = owners.setdefault((table, column), name)
+                if owner != name:
+                    problems.append(f"column {table}.{column}: is in two modalities, {owner} and {name}")
+                if column in self.subject_id:
+                    problems.append(f"modality {name}: the subject id `{column}` cannot be a feature")
+                if _speaks_of(self.label, column):
+                    problems.append(
+                        f"modality {name}: `{column}` is in the label `{self.label}`, so cannot be a feature"
+                    )
+        return problems
+
+    def _rule_problems(self) -> list[str]:
+        rules = [
+            rule for rule in (self.roles.rich, self.roles.sparse, self.roles.held_out) if isinstance(rule, RoleRule)
+        ]
+        timed = any(rule.since is not None or rule.before is not None for rule in rules) or self.split.by == "time"
+        sited = any(rule.sites for rule in rules) or self.split.by == "site"
+        problems = []
+        if timed and self.time is None:
+            problems.append("time: a role or the split speaks of time, so say which column or expression it is")
+        if sited and self.site is None:
+            problems.append("site: a role or the split speaks of sites, so say which column or expression it is")
+        return problems
+
+    @property
+    def long_tables(self) -> set[str]:
+        """Tables with several rows a subject."""
+        return {
+            table for modality in self.modalities.values() if modality.kind == "events" for table in modality.tables
+        }
+
+    def is_wide(self, table: str) -> bool:
+        """Whether a table only holds the many columns of an embedding."""
+        users = [m for m in self.modalities.values() if table in m.tables]
+        patterned = [m for m in users if m.kind == "embedding" and m.column_pattern]
+        return bool(users) and len(patterned) == len(users) and table != next(iter(self.tables))
+
+    def with_held_out_site(self, site: str) -> "CohortSpec":
+        """The same cohorts with one site held out, and those who were held out before made sparse.
+
+        Raises:
+            InputError: The spec names no site.
+        """
+        if self.site is None:
+            raise InputError(f"held-out site {site}: the spec {self.name} names no `site`")
+        is_site = f"CAST(({self.site}) AS VARCHAR) IS NOT DISTINCT FROM {sql_text(site)}"
+        rich, sparse, held_out = (
+            None if rule is None else role_expression(rule, self)
+            for rule in (self.roles.rich, self.roles.sparse, self.roles.held_out)
+        )
+        others = f"({sparse})" if held_out is None else f"(({sparse}) OR ({held_out}))"
+        roles = Roles(rich=f"({rich}) AND NOT ({is_site})", sparse=f"{others} AND NOT ({is_site})", held_out=is_site)
+        split = self.split.model_copy(update={"held_out_fraction": 0.0, "file": None})
+        return self.model_copy(update={"roles": roles, "split": split})
 
     @property
     def declared_groups(self) -> dict[str, list[str]]:
@@ -235,9 +300,33 @@ class CohortSpec(Document):
     def inputs(self) -> dict[str, Any]:
         """What a trained model relies on: modalities with their columns, kinds and missing codes, and the label."""
         return {
-            "modalities": {name: m.model_dump(mode="json", exclude={"table"}) for name, m in self.modalities.items()},
+            "modalities": {name: m.model_dump(mode="json", exclude=NOT_INPUTS) for name, m in self.modalities.items()},
             "label": self.label,
         }
+
+
+def role_expression(rule: str | RoleRule, spec: CohortSpec) -> str:
+    """A role as one SQL expression."""
+    if isinstance(rule, str):
+        return rule
+    parts = [f"({rule.where})"] if rule.where else []
+    if rule.sites:
+        parts.append(f"CAST(({spec.site}) AS VARCHAR) IN ({', '.join(map(sql_text, rule.sites))})")
+    for limit, sign in ((rule.since, ">="), (rule.before, "<")):
+        if isinstance(limit, date):
+            parts.append(f"CAST(({spec.time}) AS TIMESTAMP) {sign} TIMESTAMP {sql_text(str(limit))}")
+        elif limit is not None:
+            parts.append(f"({spec.time}) {sign} {limit!r}")
+    return " AND ".join(parts)
+
+
+def sql_text(value: str) -> str:
+    """A text as an SQL literal."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _speaks_of(expression: str, column: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(column)}(?!\w)", expression, re.IGNORECASE) is not None
 
 
 def parse_spec(content: Any, where: str) -> CohortSpec:

@@ -1,111 +1,193 @@
-"""Files into DuckDB: CSV and Parquet become tables with one key, and nothing outside of them can be read any more."""
+"""Files into DuckDB: tables with one key, and nothing outside of them can be read any more."""
 
 import re
 from pathlib import Path
 
 import duckdb
+import pandas as pd
+import pyarrow as pa
 
-from cohorts.errors import raise_if
-from cohorts.spec import Table
+from cohorts.checks import in_words
+from cohorts.errors import InputError, raise_if
+from cohorts.sources import find_files, read_wide, select_from
+from cohorts.spec import CohortSpec, Table, sql_text
 
-SUBJECT = "_subject_id"
+SUBJECT, ROW = "_subject_id", "_row"
 
 
-def load_tables(
-    connection: duckdb.DuckDBPyConnection, tables: dict[str, Table], subject_id: list[str], data: Path
-) -> None:
-    """Read every table under its name, with the key as text in a column SUBJECT, and then close the connection's doors.
+class Database:
+    """The tables of a spec, joined on the subject id, and what was found wrong or doubtful about them.
 
-    Raises:
-        InputError: Files are missing or no tables, keys are absent or repeated; all of it.
+    Attributes:
+        first: The subject table, quoted.
+        joined: All tables with one row a subject, joined to the first, for SQL.
+        subject_id: Texts, sorted, (N,).
+        wide: Tables with very many columns, which stay outside of DuckDB; there, they have their key and a column ROW.
+        problems: Why the cohort cannot be used.
+        notes: What a user should know.
     """
-    problems = []
-    for name, table in tables.items():
-        missing = [path for path in table.paths.values() if not (data / path).is_file()]
-        problems += [f"table {name}: no file {path} in {data}; put it there, or mend `files`" for path in missing]
-        empty = [path for path in set(table.paths.values()) - set(missing) if (data / path).stat().st_size == 0]
-        problems += [f"table {name}: {path} is empty; export it again" for path in empty]
-    raise_if(problems)
-    for name, table in tables.items():
-        try:
-            files = [(key, data / path) for key, path in table.paths.items()]
-            parts = [_select_file(connection, table, key, file, subject_id) for key, file in files]
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, spec: CohortSpec, data: Path, wanted: dict[str, Table]
+    ) -> None:
+        self.connection, self.spec, self.data = connection, spec, data
+        self.wide: dict[str, pa.Table] = {}
+        self.problems: list[str] = []
+        self.notes: list[str] = []
+        self._load(wanted)
+        names = list(wanted)
+        self.first = quoted(names[0])
+        single = [quoted(name) for name in names[1:] if name not in spec.long_tables]
+        joins = [f"LEFT JOIN {other} ON {other}.{SUBJECT} = {self.first}.{SUBJECT}" for other in single]
+        self.joined = " ".join([self.first, *joins])
+        ids = connection.execute(f"SELECT {SUBJECT} FROM {self.first} ORDER BY 1").df()[SUBJECT]
+        self.subject_id = ids.to_numpy(dtype=object)
+        for name in names[1:]:
+            self._compare_ids(name, names[0])
+
+    def _load(self, wanted: dict[str, Table]) -> None:
+        """Read every table under its name, with the key as text in a column SUBJECT, and then close all doors.
+
+        Raises:
+            InputError: Files are missing or no tables, keys are absent or repeated; all of it.
+        """
+        problems, files = [], {}
+        for name, table in wanted.items():
+            for key, path in table.paths.items():
+                try:
+                    files[name, key] = find_files(self.data, path, f"table {name}")
+                except InputError as error:
+                    problems += error.problems
+        raise_if(problems)
+        for name, table in wanted.items():
+            try:
+                self._load_table(name, table, {key: files[name, key] for key in table.paths})
+            except (duckdb.Error, pa.ArrowException) as error:
+                problems.append(f"table {name}: cannot be read ({first_line(error)})")
+            except InputError as error:
+                problems += error.problems
+        raise_if(problems)
+        self.connection.execute("SET enable_external_access = false")
+
+    def _load_table(self, name: str, table: Table, files: dict[str, list[Path]]) -> None:
+        keys = self.spec.subject_id
+        if self.spec.is_wide(name):
+            whole = read_wide(table, [file for listed in files.values() for file in listed], keys)
+            self.wide[name] = whole
+            some = whole.select([key for key in keys if key in whole.column_names] or whole.column_names[:20])
+            self.connection.register("_wide", some.append_column(ROW, pa.array(range(len(some)), pa.int64())))
+            self.connection.execute(f"CREATE TABLE {quoted(name)} AS SELECT * FROM _wide")
+            self.connection.unregister("_wide")
+        else:
+            parts = [self._select(table, key, listed) for key, listed in files.items()]
             stacked = " UNION ALL BY NAME ".join(f"({part})" for part in parts)
-            connection.execute(f"CREATE TABLE {quoted(name)} AS {stacked}")
+            rows = f" WHERE {table.where}" if table.where else ""
+            self.connection.execute(f"CREATE TABLE {quoted(name)} AS SELECT * FROM ({stacked}){rows}")
+        raise_if(self._key_problems(name))
+
+    def _select(self, table: Table, key: str, files: list[Path]) -> str:
+        made = f", {sql_text(key)} AS {quoted(table.file_column)}" if table.file_column else ""
+        if table.row_column:
+            made += f", row_number() OVER () - 1 AS {quoted(table.row_column)}"
+        return f"SELECT *{made} FROM ({select_from(self.connection, table, files, self.spec.subject_id)})"
+
+    def columns_of(self, name: str) -> list[str]:
+        """Columns of a table as DuckDB knows it."""
+        return [row[0] for row in self.connection.execute(f"DESCRIBE {quoted(name)}").fetchall()]
+
+    def _key_problems(self, name: str) -> list[str]:
+        subject_id = self.spec.subject_id
+        columns = self.columns_of(name)
+        lacking = [column for column in subject_id if column not in columns]
+        if lacking:
+            torn = " (one column, so its rows may differ in their number of fields)" if len(columns) == 1 else ""
+            shown = f"it has {', '.join(columns[:MOST_NAMED])}{', ...' if len(columns) > MOST_NAMED else ''}{torn}"
+            return [f"table {name}: has no column {', '.join(lacking)} of the subject id; {shown}"]
+        if SUBJECT in columns:
+            return [f"table {name}: has a column {SUBJECT}, a name that is kept for the joined id; rename it"]
+        described = self.connection.execute(f"DESCRIBE {quoted(name)}").fetchall()
+        for column in [row[0] for row in described if row[1] in ("FLOAT", "DOUBLE")]:
+            # A NaN is above every number for SQL, so that `num > 0` would hold; it means absent.
+            self.connection.execute(f"UPDATE {quoted(name)} SET {quoted(column)} = NULL WHERE isnan({quoted(column)})")
+        parts = [f"CAST({quoted(column)} AS VARCHAR)" for column in subject_id]
+        if len(parts) > 1:
+            parts = [f"replace(replace({part}, '\\', '\\\\'), '/', '\\/')" for part in parts]
+        self.connection.execute(f"ALTER TABLE {quoted(name)} ADD COLUMN {SUBJECT} VARCHAR")
+        key = " || '/' || ".join(parts)
+        self.connection.execute(f"UPDATE {quoted(name)} SET {SUBJECT} = {key}")
+        return self._id_problems(name)
+
+    def _id_problems(self, name: str) -> list[str]:
+        keys = ", ".join(self.spec.subject_id)
+        count = (
+            f"SELECT count(*), count({SUBJECT}), count(DISTINCT {SUBJECT}), count(DISTINCT lower(trim({SUBJECT}))) "
+            f"FROM {quoted(name)}"
+        )
+        rows, with_id, distinct, alike = self.connection.execute(count).fetchone() or (0, 0, 0, 0)
+        problems = []
+        if rows == 0:
+            problems.append(f"table {name}: has no row")
+        if rows > with_id:
+            problems.append(f"table {name}: {rows - with_id} rows have no subject id ({keys}); fill or drop them")
+        if with_id > distinct and name not in self.spec.long_tables:
+            problems.append(
+                f"table {name}: {with_id - distinct} rows repeat a subject id ({keys}), where each may stand once; "
+                "keep one row a subject"
+            )
+        if distinct > alike:
+            problems.append(
+                f"table {name}: {distinct - alike} subject ids differ from another only in capitals or in spaces at "
+                "their ends; write each subject's id in one way"
+            )
+        return problems
+
+    def _compare_ids(self, name: str, subjects: str) -> None:
+        """Say whose rows are left out, and refuse a table in which nobody is known."""
+        query = f"SELECT count(*) FROM {quoted(name)} {{}} JOIN {self.first} USING ({SUBJECT})"
+        known, strangers = (self.connection.execute(query.format(kind)).fetchone() for kind in ("SEMI", "ANTI"))
+        if known == (0,):
+            self.problems.append(
+                f"table {name}: none of its subject ids is in table {subjects}; both must write them alike, "
+                "leading zeros included"
+            )
+        elif strangers and strangers[0]:
+            self.notes.append(
+                f"table {name}: {in_words(strangers[0])} rows belong to nobody in table {subjects}, and are left out"
+            )
+
+    def values(self, what: str, sql: str, type_name: str | None = None) -> pd.Series:
+        """One value a subject, in the order of the ids; a problem is noted and gives an empty series."""
+        value = f"CAST(({sql}) AS {type_name})" if type_name else f"({sql})"
+        query = f"SELECT {self.first}.{SUBJECT} AS id, {value} AS value FROM {self.joined} ORDER BY 1"
+        try:
+            values = self.connection.execute(query).df()["value"]
         except duckdb.Error as error:
-            problems.append(f"table {name}: cannot be read ({first_line(error)})")
-            continue
-        problems += _key_problems(connection, name, subject_id)
-    raise_if(problems)
-    connection.execute("SET enable_external_access = false")
+            self.problems.append(f"{what} `{sql}`: cannot be computed ({first_line(error)})")
+            return pd.Series([], dtype=object)
+        if len(values) == len(self.subject_id):
+            return values
+        self.problems.append(f"{what} `{sql}`: gives {len(values)} values for {len(self.subject_id)} subjects")
+        return pd.Series([], dtype=object)
+
+    def lacks(self, what: str, table: str, columns: list[str]) -> bool:
+        """Whether a table lacks one of these columns, which is then noted as a problem."""
+        known = self.wide[table].column_names if table in self.wide else self.columns_of(table)
+        lacking = [column for column in columns if column not in known]
+        if lacking:
+            shown = [column for column in known if column != SUBJECT]
+            has = ", ".join(shown[:MOST_NAMED]) + (", ..." if len(shown) > MOST_NAMED else "")
+            self.problems.append(f"{what}: table {table} has no column {', '.join(lacking)}; it has {has}")
+        return bool(lacking)
+
+    def columns(self, table: str, columns: list[str]) -> pd.DataFrame:
+        """Columns of a table with one row a subject, in the order of the ids; null for who is not in it."""
+        chosen = ", ".join(f"{quoted(table)}.{quoted(column)}" for column in columns)
+        join = f"LEFT JOIN {quoted(table)} ON {quoted(table)}.{SUBJECT} = {self.first}.{SUBJECT}"
+        source = self.first if quoted(table) == self.first else f"{self.first} {join}"
+        return self.connection.execute(f"SELECT {chosen} FROM {source} ORDER BY {self.first}.{SUBJECT}").df()
 
 
-def _select_file(
-    connection: duckdb.DuckDBPyConnection, table: Table, key: str, file: Path, subject_id: list[str]
-) -> str:
-    path = _text(str(file))
-    if file.suffix in {".parquet", ".pq"}:
-        source = f"read_parquet({path})"
-    else:
-        nulls = ", ".join(_text(code) for code in ["", *table.missing_codes])
-        options = f"{path}, header = {str(table.header).lower()}, nullstr = [{nulls}], sample_size = -1"
-        if table.columns:
-            options += f", names = [{', '.join(_text(column) for column in table.columns)}]"
-        sniffed = connection.execute(f"DESCRIBE SELECT * FROM read_csv({options})").fetchall()
-        # Ids are read as text, which keeps their leading zeros; yes and no stay what they are.
-        texts = [row[0] for row in sniffed if row[0] in subject_id or row[1] == "BOOLEAN"]
-        types = ", ".join(f"{_text(column)}: 'VARCHAR'" for column in texts)
-        source = f"read_csv({options}, types = {{{types}}})" if types else f"read_csv({options})"
-    made = ""
-    if table.file_column:
-        made += f", {_text(key)} AS {quoted(table.file_column)}"
-    if table.row_column:
-        made += f", row_number() OVER () - 1 AS {quoted(table.row_column)}"
-    return f"SELECT *{made} FROM {source}"
-
-
-def _key_problems(connection: duckdb.DuckDBPyConnection, name: str, subject_id: list[str]) -> list[str]:
-    described = connection.execute(f"DESCRIBE {quoted(name)}").fetchall()
-    columns = [row[0] for row in described]
-    lacking = [column for column in subject_id if column not in columns]
-    if lacking:
-        torn = " (one column, so its rows may differ in their number of fields)" if len(columns) == 1 else ""
-        shown = f"it has {', '.join(columns)}{torn}"
-        return [f"table {name}: has no column {', '.join(lacking)} of the subject id; {shown}"]
-    if SUBJECT in columns:
-        return [f"table {name}: has a column {SUBJECT}, a name that is kept for the joined id; rename it"]
-    for column in [row[0] for row in described if row[1] in ("FLOAT", "DOUBLE")]:
-        # A NaN is above every number for SQL, so that `num > 0` would hold; it means absent.
-        connection.execute(f"UPDATE {quoted(name)} SET {quoted(column)} = NULL WHERE isnan({quoted(column)})")
-    parts = [f"CAST({quoted(column)} AS VARCHAR)" for column in subject_id]
-    if len(parts) > 1:
-        parts = [f"replace(replace({part}, '\\', '\\\\'), '/', '\\/')" for part in parts]
-    key = " || '/' || ".join(parts)
-    connection.execute(f"ALTER TABLE {quoted(name)} ADD COLUMN {SUBJECT} VARCHAR")
-    connection.execute(f"UPDATE {quoted(name)} SET {SUBJECT} = {key}")
-    count = (
-        f"SELECT count(*), count({SUBJECT}), count(DISTINCT {SUBJECT}), count(DISTINCT lower(trim({SUBJECT}))) "
-        f"FROM {quoted(name)}"
-    )
-    rows, with_id, distinct, alike = connection.execute(count).fetchone() or (0, 0, 0, 0)
-    problems = []
-    if rows == 0:
-        problems.append(f"table {name}: has no row")
-    if rows > with_id:
-        problems.append(
-            f"table {name}: {rows - with_id} rows have no subject id ({', '.join(subject_id)}); fill or drop them"
-        )
-    if with_id > distinct:
-        problems.append(
-            f"table {name}: {with_id - distinct} rows repeat a subject id ({', '.join(subject_id)}), where each may "
-            "stand once; keep one row a subject"
-        )
-    if distinct > alike:
-        problems.append(
-            f"table {name}: {distinct - alike} subject ids differ from another only in capitals or in spaces at their "
-            "ends; write each subject's id in one way"
-        )
-    return problems
+MOST_NAMED = 40  # columns of a table that an error names
 
 
 def quoted(name: str) -> str:
@@ -113,12 +195,8 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
-
-
 def first_line(error: Exception) -> str:
-    """DuckDB's own words, without any value of a table."""
+    """The reader's own words, without any value of a table."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     shown = [
         lines[0],
@@ -126,4 +204,6 @@ def first_line(error: Exception) -> str:
     ]
     if isinstance(error, duckdb.ConversionException):
         shown[0] = re.sub(r"string '.*?' to", "a text to", shown[0])
+    if isinstance(error, pa.ArrowException):
+        shown[0] = re.sub(r"(conversion error to \w+: invalid value) '.*'", r"\1", shown[0])
     return " ".join(shown)

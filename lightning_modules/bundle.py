@@ -84,7 +84,7 @@ def load_bundle(folder: Path) -> Bundle:
     options = NetworkOptions(**content["options"])
     spec = parse_spec(content["spec"], f"bundle {folder}")
     preprocessing = Preprocessing.from_state(content["preprocessing"])
-    network = FusionNetwork(preprocessing.widths, options)
+    network = FusionNetwork(preprocessing.layouts, options)
     network.load_state_dict(load_tensors((folder / WEIGHTS).read_bytes()))
     return Bundle(network.eval(), options, preprocessing, spec, content["provenance"], digest)
 
@@ -114,6 +114,6 @@ def fresh_network(
 ) -> FusionNetwork:
     """A network with seeded weights, whose prior is the log odds of a prevalence (0 to 1, exclusive)."""
     torch.manual_seed(seed)
-    network = FusionNetwork(preprocessing.widths, options)
+    network = FusionNetwork(preprocessing.layouts, options)
     torch.nn.init.constant_(network.prior, torch.logit(torch.tensor(prevalence)).item())
     return network

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from cohorts.preprocessing import Layout
 from lightning_modules.config import NetworkOptions
-from lightning_modules.encoders import TabularEncoder
+from lightning_modules.encoders import AdditivePath, make_encoder
 from lightning_modules.fusion import AttentionFusion, LateFusion
 
 
@@ -25,25 +26,23 @@ class FusionNetwork(nn.Module):
     logit. A subject without any modality gets what prior and class token give: a finite, constant answer.
 
     Args:
-        widths: Modality to its number of inputs, in the order of the columns of presence.
+        layouts: Modality to the layout of its inputs, in the order of the columns of presence.
         options: What to build.
     """
 
-    def __init__(self, widths: Mapping[str, int], options: NetworkOptions) -> None:
+    def __init__(self, layouts: Mapping[str, Layout], options: NetworkOptions) -> None:
         super().__init__()
-        self.modalities = list(widths)
+        self.modalities = list(layouts)
         self.encoders = nn.ModuleDict(
-            {_key(name): TabularEncoder(size, options.width, options.dropout) for name, size in widths.items()}
+            {_key(name): make_encoder(layout, options.width, options.dropout) for name, layout in layouts.items()}
         )
         self.fusion: nn.Module
         self.additive = nn.ModuleDict()
         if options.fusion == "attention":
             self.fusion = AttentionFusion(options.width, options.num_heads, options.num_blocks, options.dropout)
-            self.additive = nn.ModuleDict({_key(name): nn.Linear(size, 1) for name, size in widths.items()})
-            for parameter in self.additive.parameters():
-                nn.init.zeros_(parameter)
+            self.additive = nn.ModuleDict({_key(name): AdditivePath(layout) for name, layout in layouts.items()})
         else:
-            self.fusion = LateFusion(len(widths), options.width)
+            self.fusion = LateFusion(len(layouts), options.width)
         self.prior = nn.Parameter(torch.zeros(()))
 
     def forward(self, features: Mapping[str, Tensor], presence_BM: Tensor) -> Tensor:

@@ -9,7 +9,8 @@ import pytest
 from sklearn.preprocessing import QuantileTransformer
 
 from cohorts.cohort import Cohort
-from cohorts.preprocessing import LEAST_IN_A_BIN, Column, Preprocessing, _fit_levels, fit_preprocessing
+from cohorts.modalities.tabular import LEAST_IN_A_BIN, Column, Tabular, _fit_levels
+from cohorts.preprocessing import Preprocessing, fit_preprocessing
 from cohorts.splits import Split
 
 
@@ -17,7 +18,7 @@ def test_absent_is_zero_and_finite_everywhere(people: Cohort, preprocessing: Pre
     for m, (name, values) in enumerate(preprocessing.transform(people).items()):
         assert np.isfinite(values).all()
         assert values.dtype == np.float32
-        assert values.shape == (len(people), preprocessing.widths[name])
+        assert values.shape == (len(people), preprocessing.layouts[name].num_inputs)
         assert not values[~people.presence[:, m]].any()
 
 
@@ -26,8 +27,8 @@ def test_held_out_and_tuning_values_do_not_reach_the_fit(
 ) -> None:
     train = split.rows("rich_train", "sparse_train")
     others = np.setdiff1d(np.arange(len(people)), train)
-    spoiled = {name: frame.copy() for name, frame in people.features.items()}
-    for frame in spoiled.values():
+    spoiled = {name: Tabular(tabular.frame.copy()) for name, tabular in people.features.items()}
+    for frame in [tabular.frame for tabular in spoiled.values()]:
         numeric = frame.select_dtypes("number").columns
         frame.loc[others, numeric] = 1e9
     refitted = fit_preprocessing(replace(people, features=spoiled).take(train))
@@ -40,8 +41,8 @@ def test_the_state_is_json_and_comes_back_equal(people: Cohort, preprocessing: P
 
 
 def test_rank_gauss_agrees_with_scikit_learn_where_ranks_are_dense(people: Cohort) -> None:
-    values = people.features["labs"]["labs_1"]
-    column = next(c for c in fit_preprocessing(people).columns["labs"] if c.name == "labs_1")
+    values = people.features["labs"].frame["labs_1"]
+    column = next(c for c in fit_preprocessing(people).fitted["labs"].columns if c.name == "labs_1")
     known = values.notna().to_numpy()
     theirs = QuantileTransformer(output_distribution="normal", n_quantiles=int(known.sum()), random_state=0)
     expected = theirs.fit_transform(values[known].to_numpy()[:, None])[:, 0]
@@ -51,13 +52,13 @@ def test_rank_gauss_agrees_with_scikit_learn_where_ranks_are_dense(people: Cohor
 
 
 def test_gaps_gain_an_indicator_and_complete_columns_do_not(preprocessing: Preprocessing) -> None:
-    assert all(column.has_gaps for column in preprocessing.columns["labs"])
-    assert not any(column.has_gaps for column in preprocessing.columns["ecg"])
+    assert all(column.has_gaps for column in preprocessing.fitted["labs"].columns)
+    assert not any(column.has_gaps for column in preprocessing.fitted["ecg"].columns)
 
 
 def test_rare_and_unknown_levels_share_an_input_and_their_names_are_not_kept(people: Cohort) -> None:
     region = pd.Series(["north"] * 600 + ["south"] * 290 + [f"rare {number}" for number in range(10)], name="region")
-    column = _fit_levels(region)
+    column = _fit_levels(region, has_gaps=False)
     assert column.levels == ("north", "south", "(other)")
     assert column.transform(pd.Series(["south", "rare 3", "never seen", None])).tolist() == [
         [0.0, 1.0, 0.0],
@@ -68,18 +69,18 @@ def test_rare_and_unknown_levels_share_an_input_and_their_names_are_not_kept(peo
 
 
 def test_an_unknown_level_gives_zeros_where_no_level_was_rare(people: Cohort, preprocessing: Preprocessing) -> None:
-    sex = next(column for column in preprocessing.columns["demographics"] if column.name == "sex")
-    values = people.features["demographics"]["sex"].copy()
+    sex = next(column for column in preprocessing.fitted["demographics"].columns if column.name == "sex")
+    values = people.features["demographics"].frame["sex"].copy()
     values[:] = "X"
     assert not sex.transform(values).any()
 
 
 def test_stored_quantiles_are_not_anybodys_values(heart: Cohort) -> None:
     """Each stored quantile stands for at least LEAST_IN_A_BIN subjects."""
-    for name, columns in fit_preprocessing(heart).columns.items():
-        for column in columns:
+    for name, fitted in fit_preprocessing(heart).fitted.items():
+        for column in fitted.columns:
             if column.quantiles:
-                known = heart.features[name][column.name].notna().sum()
+                known = heart.features[name].frame[column.name].notna().sum()
                 assert len(column.quantiles) <= known / LEAST_IN_A_BIN
                 assert list(column.quantiles) == sorted(column.quantiles)
 

@@ -48,7 +48,7 @@ def test_shuffling_the_rows_of_every_table_changes_nothing(spec: CohortSpec, cop
 def test_values_reach_the_subject_whose_id_they_carry(spec: CohortSpec, tables: Path, people: Cohort) -> None:
     raw = pd.read_csv(tables / "ecg.csv", dtype={"subject_id": str}).set_index("subject_id")["ecg_3"]
     expected = raw.reindex(people.subject_id).to_numpy()
-    np.testing.assert_array_equal(people.features["ecg"]["ecg_3"].to_numpy(), expected)
+    np.testing.assert_array_equal(people.features["ecg"].frame["ecg_3"].to_numpy(), expected)
 
 
 def test_fingerprint_changes_when_any_value_changes(spec: CohortSpec, copied: Path, people: Cohort) -> None:
@@ -80,10 +80,10 @@ def test_presence_follows_the_values_and_not_the_rows(spec: CohortSpec, copied: 
 
 
 def test_missing_codes_become_absent(tables: Path, people: Cohort) -> None:
-    first = float(people.features["ecg"]["ecg_1"].dropna().iloc[0])
+    first = float(people.features["ecg"].frame["ecg_1"].dropna().iloc[0])
     coded = changed_spec(lambda c: c["modalities"]["ecg"].update(missing_codes={"ecg_1": [first]}))
-    values = read_cohort(coded, tables).features["ecg"]["ecg_1"]
-    assert values.isna().sum() == people.features["ecg"]["ecg_1"].isna().sum() + 1
+    values = read_cohort(coded, tables).features["ecg"].frame["ecg_1"]
+    assert values.isna().sum() == people.features["ecg"].frame["ecg_1"].isna().sum() + 1
 
 
 def test_where_leaves_subjects_out(tables: Path, people: Cohort) -> None:
@@ -224,20 +224,20 @@ def test_keys_of_two_columns_do_not_run_into_each_other(tmp_path: Path) -> None:
     }
     cohort = read_cohort(parse_spec(content, "keys"), tmp_path)
     assert len(cohort) == n
-    ages, rates = cohort.features["clinic"]["age"], cohort.features["ecg"]["hr"]
+    ages, rates = cohort.features["clinic"].frame["age"], cohort.features["ecg"].frame["hr"]
     np.testing.assert_array_equal(rates, ages + 1000)
 
 
 def test_yes_and_no_stay_what_they_are(copied: Path, people: Cohort) -> None:
     edit(copied / "subjects.csv", lambda t: t.assign(smokes=["no", "yes", "no"] * (len(t) // 3)))
     spec = changed_spec(lambda c: c["modalities"]["demographics"].update(categorical=["sex", "smokes"]))
-    assert set(read_cohort(spec, copied).features["demographics"]["smokes"]) == {"yes", "no"}
+    assert set(read_cohort(spec, copied).features["demographics"].frame["smokes"]) == {"yes", "no"}
     spec = changed_spec(
         lambda c: c["modalities"]["demographics"].update(
             categorical=["sex", "smokes"], missing_codes={"smokes": ["no"]}
         )
     )
-    assert set(read_cohort(spec, copied).features["demographics"]["smokes"].dropna()) == {"yes"}
+    assert set(read_cohort(spec, copied).features["demographics"].frame["smokes"].dropna()) == {"yes"}
 
 
 def test_a_table_whose_ids_are_written_in_another_way_is_an_error(spec: CohortSpec, copied: Path) -> None:
@@ -358,7 +358,7 @@ def test_heart_disease_has_the_published_absence(heart: Cohort) -> None:
     assert absent("scintigraphy", "switzerland") == pytest.approx(0.423, abs=5e-4)
     assert absent("exercise_ecg", "va") == pytest.approx(0.265, abs=5e-4)
     assert absent("history", "switzerland") == pytest.approx(0.228, abs=5e-4)
-    chol = heart.features["vitals_labs"]["chol"]
+    chol = heart.features["vitals_labs"].frame["chol"]
     assert chol[heart.site == "switzerland"].isna().all()
     assert not (chol == 0).any()
 
@@ -367,7 +367,7 @@ def test_heart_disease_joins_the_extended_records_to_the_right_patients(heart: C
     extended = pd.read_csv(heart_data / "extended.csv")
     key = extended["site"] + "/" + extended["row_in_site"].astype(str)
     expected = extended.set_index(key)["htn"].reindex(heart.subject_id)
-    found = pd.to_numeric(heart.features["history"]["htn"]).to_numpy(dtype=float)
+    found = pd.to_numeric(heart.features["history"].frame["htn"]).to_numpy(dtype=float)
     np.testing.assert_array_equal(found, expected.to_numpy(dtype=float))
 
 

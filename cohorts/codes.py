@@ -1,0 +1,79 @@
+"""Raw columns to numbers and codes: missing codes, plausible ranges, and what is neither."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cohorts.checks import SMALLEST_SHOWN, in_words
+
+
+def as_code(value: Any) -> str | None:
+    """A value as the text that a spec would write: 3.0 becomes "3"; absent becomes None.
+
+    Example:
+        >>> as_code(3.0), as_code("a"), as_code(float("nan"))
+        ('3', 'a', None)
+    """
+    if value is None or value is pd.NaT or (isinstance(value, float) and np.isnan(value)) or value is pd.NA:
+        return None
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def as_codes(values: pd.Series) -> pd.Series:
+    """A column as codes, None where absent."""
+    position, distinct = pd.factorize(values)
+    codes = np.array([*[as_code(value) for value in distinct], None], dtype=object)  # the position of absent is -1
+    return pd.Series(codes[position], index=values.index, dtype=object)
+
+
+def without(values: pd.Series, missing: Sequence[Any]) -> pd.Series:
+    """A column in which these codes are absent."""
+    return values.mask(as_codes(values).isin({as_code(code) for code in missing})) if missing else values
+
+
+def as_numbers(what: str, values: pd.Series, problem: Callable[[str], None]) -> pd.Series:
+    """A column as float64, NaN where absent; texts, dates and infinities are problems."""
+    if pd.api.types.is_datetime64_any_dtype(values) or pd.api.types.is_timedelta64_dtype(values):
+        problem(f"column {what}: holds dates or times, where numbers are needed; derive a number from it")
+        return pd.Series(np.nan, values.index)
+    if (
+        values.map(lambda value: isinstance(value, list | tuple | dict | np.ndarray)).any()
+        if values.dtype == object
+        else False
+    ):
+        problem(
+            f"column {what}: holds lists or records, where numbers are needed; make it an embedding, or pick a part"
+        )
+        return pd.Series(np.nan, values.index)
+    numbers = pd.to_numeric(values, errors="coerce").astype(float)
+    texts = values[numbers.isna() & values.notna()]
+    if len(texts):
+        common = texts.astype(str).value_counts()
+        example = f", most often `{common.index[0]}`" if common.iloc[0] >= SMALLEST_SHOWN else ""
+        problem(
+            f"column {what}: {len(texts)} values are not numbers{example}; list their codes under "
+            "`missing_codes`, or make the column categorical"
+        )
+    infinite = int(np.isinf(numbers).sum())
+    if infinite:
+        problem(f"column {what}: {infinite} values are infinite, where numbers must be finite; mend the table")
+    return numbers
+
+
+def within(
+    what: str, values: np.ndarray, limits: tuple[float | None, float | None] | None, note: Callable[[str], None]
+) -> np.ndarray:
+    """Numbers, NaN where they lie outside a plausible range; how many do is noted."""
+    if limits is None:
+        return values
+    low, high = limits
+    outside = (values < (-np.inf if low is None else low)) | (values > (np.inf if high is None else high))
+    count = int(outside.sum())
+    if count:
+        range_ = f"{'-inf' if low is None else f'{low:g}'} to {'inf' if high is None else f'{high:g}'}"
+        note(f"{what}: {in_words(count)} values lie outside the plausible range {range_}, and count as absent")
+    return np.where(outside, np.nan, values)
