@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import expit
 
 from cohorts.errors import InputError
-from cohorts.synthetic.design import VARIANTS, SyntheticDesign
+from cohorts.synthetic.design import SyntheticDesign
 from cohorts.synthetic.posterior import (
     Evidence,
     expected_risk,
@@ -15,6 +15,7 @@ from cohorts.synthetic.posterior import (
     linear_evidence,
     moments_along,
 )
+from cohorts.synthetic.variants import VARIANTS
 from cohorts.synthetic.world import AGE_NOISE, MALE, World
 
 

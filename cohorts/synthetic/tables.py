@@ -9,16 +9,9 @@ import yaml
 
 from cohorts.errors import raise_if
 from cohorts.files import write_table, write_whole
-from cohorts.synthetic.design import (
-    DEMOGRAPHICS,
-    VARIANTS,
-    AbsenceDesign,
-    SizeDesign,
-    SyntheticDesign,
-    design_problems,
-    modalities_of,
-)
+from cohorts.synthetic.design import AbsenceDesign, SizeDesign, SyntheticDesign, design_problems, modalities_of
 from cohorts.synthetic.population import Population, Truth, bayes_scores, draw_population
+from cohorts.synthetic.variants import DEMOGRAPHICS, VARIANTS
 from cohorts.synthetic.world import World, make_world
 
 

@@ -7,20 +7,13 @@ from scipy.optimize import brentq
 from scipy.special import logit
 
 from cohorts.synthetic.arrays import ArrayInstrument
-from cohorts.synthetic.design import (
-    VARIANTS,
-    AbsenceDesign,
-    Kind,
-    SizeDesign,
-    SyntheticDesign,
-    members,
-    modalities_of,
-)
+from cohorts.synthetic.design import AbsenceDesign, SizeDesign, SyntheticDesign, members, modalities_of
 from cohorts.synthetic.events import EventsInstrument
 from cohorts.synthetic.instruments import Instrument, draw_loading
 from cohorts.synthetic.posterior import expected_risk
 from cohorts.synthetic.tabular import TabularInstrument
 from cohorts.synthetic.text import TextInstrument
+from cohorts.synthetic.variants import VARIANTS, Kind
 
 AGE_NOISE = 1.5
 MALE = 0.4  # log odds of the label
