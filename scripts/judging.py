@@ -114,7 +114,7 @@ def _record(stage: Stage, case: Case, policy: Policy, point: dict[str, Any]) -> 
         "cohort": {
             **{
                 key: getattr(spec, key)
-                for key in ("name", "title", "source", "licence", "leakage_notes", "label", "label_name")
+                for key in ("name", "title", "source", "licence", "leakage_notes", "label", "label_name", "weight")
             },
             "spec": spec.digest,
             "fingerprint": case.people.fingerprint,

@@ -1,10 +1,12 @@
 """The bias audit: fairlearn's metrics by sensitive feature and by intersection, with support and interval for each.
 
 Point estimates are those of fairlearn's MetricFrame, except that a rate without a denominator is NaN, where fairlearn
-says 0.0. Intervals are Wilson's. The audit assesses; it promises nothing.
+says 0.0. Intervals are Wilson's. Survey or sampling weights weight the estimates; counts and supports stay people. The
+audit assesses; it promises nothing.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import combinations, product
 
 import numpy as np
@@ -13,12 +15,12 @@ from fairlearn.metrics import MetricFrame, count, selection_rate, true_negative_
 from sklearn.metrics import precision_score
 
 from validation.estimands import Rate
-from validation.predictions import SENSITIVE, sensitive_features
+from validation.predictions import SENSITIVE, sensitive_features, weights_of
 
 METRICS = {
     "sensitivity": true_positive_rate,
     "specificity": true_negative_rate,
-    "ppv": lambda y_true, y_pred: precision_score(y_true, y_pred, zero_division=np.nan),
+    "ppv": partial(precision_score, zero_division=np.nan),
     "selection_rate": selection_rate,
 }
 UNITS = {
@@ -29,13 +31,14 @@ UNITS = {
 }
 
 
-def rate(metric: str, label: np.ndarray, flagged: np.ndarray) -> Rate:
+def rate(metric: str, label: np.ndarray, flagged: np.ndarray, weight: np.ndarray | None = None) -> Rate:
     """A metric as a rate with its counts.
 
     Args:
         metric: sensitivity, specificity, ppv or selection_rate.
         label: 1 positive, 0 negative, (N,).
         flagged: bool (N,), True where the score reaches the threshold.
+        weight: Survey or sampling weights, (N,); None for equal ones.
     """
     positive = np.asarray(label) == 1
     success, base = {
@@ -44,7 +47,13 @@ def rate(metric: str, label: np.ndarray, flagged: np.ndarray) -> Rate:
         "ppv": (positive & flagged, flagged),
         "selection_rate": (flagged, np.ones(len(flagged), dtype=bool)),
     }[metric]
-    return Rate(int(success.sum()), int(base.sum()), UNITS[metric])
+    return Rate.of(success, base, weight, UNITS[metric])
+
+
+def rate_at(metric: str, people: pd.DataFrame, threshold: float) -> Rate:
+    """A metric of some subjects in a table of predictions, at the operating point, by their weights if any."""
+    flagged = (people["score"] >= threshold).to_numpy()
+    return rate(metric, people["label"].to_numpy(), flagged, weights_of(people))
 
 
 def audit(
@@ -66,45 +75,45 @@ def audit(
     names = sensitive_features(held_out)
     if not names:
         return pd.DataFrame()
-    flagged = (held_out["score"] >= threshold).to_numpy()
     groups = {name: (declared or {}).get(name, ()) for name in names}
-    frames = [_of_feature(held_out, flagged, [name], alpha, groups[name]) for name in names]
+    frames = [_of_feature(held_out, threshold, [name], alpha, groups[name]) for name in names]
     for a, b in combinations(names, 2):
         crossed = [" & ".join(pair) for pair in product(groups[a], groups[b])]
-        frames.append(_of_feature(held_out, flagged, [a, b], alpha, crossed))
+        frames.append(_of_feature(held_out, threshold, [a, b], alpha, crossed))
     return pd.concat(frames, ignore_index=True)
 
 
 def _of_feature(
-    frame: pd.DataFrame, flagged: np.ndarray, names: list[str], alpha: float, declared: Sequence[str]
+    frame: pd.DataFrame, threshold: float, names: list[str], alpha: float, declared: Sequence[str]
 ) -> pd.DataFrame:
-    label = frame["label"].to_numpy()
+    weight = weights_of(frame)
     group = frame[[SENSITIVE + name for name in names]].agg(" & ".join, axis=1)
     by_group = MetricFrame(
         metrics={**METRICS, "num_subjects": count},
-        y_true=label,
-        y_pred=flagged.astype(int),
+        y_true=frame["label"].to_numpy(),
+        y_pred=(frame["score"] >= threshold).to_numpy(dtype=int),
         sensitive_features=group.rename("group"),
+        sample_params=None if weight is None else {metric: {"sample_weight": weight} for metric in METRICS},
     ).by_group
     rows = []
     for name in [*declared, *[g for g in by_group.index if g not in declared]]:
-        member = (group == name).to_numpy()
+        members = frame[group == name]
         for metric in METRICS:
-            counts = rate(metric, label[member], flagged[member])
+            counts = rate_at(metric, members, threshold)
             lower, upper = counts.interval(alpha)
             rows.append(
                 {
                     "feature": " & ".join(names),
                     "group": name,
-                    "num_subjects": int(member.sum()),
-                    "num_positives": int(label[member].sum()),
-                    "num_negatives": int((label[member] == 0).sum()),
+                    "num_subjects": len(members),
+                    "num_positives": int(members["label"].sum()),
+                    "num_negatives": int((members["label"] == 0).sum()),
                     "metric": metric,
                     # An empty denominator has no rate, whatever fairlearn's zero_division says.
                     "value": float(by_group.loc[name, metric]) if counts.total else float("nan"),
                     "lower": lower,
                     "upper": upper,
-                    "support": int(counts.total),
+                    "support": int(counts.support),
                 }
             )
     return pd.DataFrame(rows)

@@ -4,15 +4,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isnan
 
-import numpy as np
 import pandas as pd
 
-from validation.audit import rate
+from validation.audit import rate_at
 from validation.estimands import Auroc, Estimand, Mean, RateGap
 from validation.findings import Finding
 from validation.modality_audit import pattern_groups
 from validation.policy import Floor, FloorByGroup, GapByGroup, Integrity, NoNegativeTransfer, PatternFloor, Policy, Rule
-from validation.predictions import CONTROL, SENSITIVE
+from validation.predictions import CONTROL, SENSITIVE, weights_of
+from validation.statistics import effective_size
 
 EVERYBODY = "all held-out subjects"
 NAMES = {"auroc": "AUROC", "sensitivity": "Sensitivity", "specificity": "Specificity", "ppv": "PPV"}
@@ -40,9 +40,14 @@ def nothing_found(rule: Rule) -> Finding:
     return Finding(0, "", rule.kind.replace("_", " "), "nothing to look at", "missing", rule.threshold)
 
 
-def _classes(label: np.ndarray) -> dict[str, float]:
-    positives = int((label == 1).sum())
-    return {"positives": positives, "negatives": len(label) - positives}
+def _classes(people: pd.DataFrame) -> dict[str, float]:
+    """Counts that an AUROC rests on; with weights effective ones too: of few large weights its variance is luck."""
+    positive, weight = (people["label"] == 1).to_numpy(), weights_of(people)
+    counts: dict[str, float] = {"positives": int(positive.sum()), "negatives": int((~positive).sum())}
+    if weight is not None:
+        counts["effective positives"] = effective_size(weight[positive])
+        counts["effective negatives"] = effective_size(weight[~positive])
+    return counts
 
 
 def _found(
@@ -94,11 +99,10 @@ def _integrity(rule: Integrity, evidence: Evidence, policy: Policy) -> list[Find
 
 def _floor(rule: Floor, evidence: Evidence, policy: Policy) -> list[Finding]:
     frame = evidence.held_out
-    label, score = frame["label"].to_numpy(), frame["score"].to_numpy()
     if rule.metric == "auroc":
-        area = Auroc.of(label, score)
-        return [_found("AUROC", EVERYBODY, area, rule.threshold, policy, few=_classes(label))]
-    counts = rate(rule.metric, label, score >= evidence.threshold)
+        area = Auroc.of(frame["label"].to_numpy(), frame["score"].to_numpy(), weights_of(frame))
+        return [_found("AUROC", EVERYBODY, area, rule.threshold, policy, few=_classes(frame))]
+    counts = rate_at(rule.metric, frame, evidence.threshold)
     return [_found(NAMES[rule.metric], EVERYBODY, counts, rule.threshold, policy)]
 
 
@@ -109,9 +113,9 @@ def _no_negative_transfer(rule: NoNegativeTransfer, evidence: Evidence, policy: 
         if CONTROL + name not in frame:
             findings.append(Finding(0, "", "AUROC gain", scope, "missing", rule.threshold))
             continue
-        gain = Mean.auroc_gain(*(frame[column].to_numpy() for column in ("label", "score", CONTROL + name)))
-        few = _classes(frame["label"].to_numpy())
-        findings.append(_found("AUROC gain", scope, gain, rule.threshold, policy, few=few))
+        label, score, control = (frame[column].to_numpy() for column in ("label", "score", CONTROL + name))
+        gain = Mean.auroc_gain(label, score, control, weights_of(frame))
+        findings.append(_found("AUROC gain", scope, gain, rule.threshold, policy, few=_classes(frame)))
     return findings
 
 
@@ -126,16 +130,14 @@ def _groups(evidence: Evidence) -> list[tuple[str, str, pd.Series]]:
 
 
 def _floor_by_group(rule: FloorByGroup, evidence: Evidence, policy: Policy) -> list[Finding]:
-    label = evidence.held_out["label"].to_numpy()
-    flagged = (evidence.held_out["score"] >= evidence.threshold).to_numpy()
-    overall = rate(rule.metric, label, flagged)
-    findings = []
+    frame, findings = evidence.held_out, []
+    overall = rate_at(rule.metric, frame, evidence.threshold)
     for feature, group, member in _groups(evidence):
         if not member.any():
             findings.append(Finding(0, "", NAMES[rule.metric], f"{feature} {group}", "missing", rule.threshold))
             continue
-        counts = rate(rule.metric, label[member], flagged[member])
-        few = {"subjects": int(member.sum()), counts.unit: counts.total}
+        counts = rate_at(rule.metric, frame[member], evidence.threshold)
+        few = {"subjects": int(member.sum()), counts.unit: counts.support}
         scope = f"{feature} {group}"
         findings.append(
             _found(NAMES[rule.metric], scope, counts, rule.threshold, policy, few=few, family=feature, plan=overall)
@@ -144,21 +146,19 @@ def _floor_by_group(rule: FloorByGroup, evidence: Evidence, policy: Policy) -> l
 
 
 def _gap_by_group(rule: GapByGroup, evidence: Evidence, policy: Policy) -> list[Finding]:
-    label = evidence.held_out["label"].to_numpy()
-    flagged = (evidence.held_out["score"] >= evidence.threshold).to_numpy()
-    findings = []
+    frame, findings = evidence.held_out, []
     for feature, group, member in _groups(evidence):
         title, scope = f"{NAMES[rule.metric]} gap", f"{feature} {group} minus others"
         if not member.any():
             findings.append(Finding(0, "", title, scope, "missing", rule.threshold))
             continue
-        inside = rate(rule.metric, label[member], flagged[member])
-        outside = rate(rule.metric, label[~member], flagged[~member])
+        inside = rate_at(rule.metric, frame[member], evidence.threshold)
+        outside = rate_at(rule.metric, frame[~member], evidence.threshold)
         few = {
             "subjects": int(member.sum()),
             "others": int((~member).sum()),
-            inside.unit: inside.total,
-            f"{inside.unit} among the others": outside.total,
+            inside.unit: inside.support,
+            f"{inside.unit} among the others": outside.support,
         }
         findings.append(_found(title, scope, RateGap(inside, outside), rule.threshold, policy, few=few, family=feature))
     return findings
@@ -169,8 +169,8 @@ def _pattern_floor(rule: PatternFloor, evidence: Evidence, policy: Policy) -> li
     findings = []
     for pattern in groups.value_counts().index:
         part = evidence.held_out[groups == pattern]
-        estimand = Auroc.of(part["label"].to_numpy(), part["score"].to_numpy())
-        few = {"subjects": len(part), **_classes(part["label"].to_numpy())}
+        estimand = Auroc.of(part["label"].to_numpy(), part["score"].to_numpy(), weights_of(part))
+        few = {"subjects": len(part), **_classes(part)}
         scope = f"pattern {pattern}"
         findings.append(_found("AUROC", scope, estimand, rule.threshold, policy, few=few, family="pattern"))
     return findings

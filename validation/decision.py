@@ -17,7 +17,7 @@ from validation.gate import as_data, evaluate, judge_again
 from validation.holdout import auroc_by, performance
 from validation.modality_audit import availability, performance_by_pattern
 from validation.policy import Policy, parse_policy
-from validation.predictions import SENSITIVE, sensitive_features
+from validation.predictions import SENSITIVE, WEIGHT, sensitive_features, weight_notes
 
 SCHEMA = "rich2sparse/decision/1"
 # Columns whose equal values make rows that add up, by table.
@@ -42,7 +42,8 @@ def decide(
         record: Digests, descriptions and provenance to keep, as plain data.
 
     Returns:
-        Plain data. No subject identifiers, and no count or figure of fewer than `policy.smallest_group` subjects.
+        Plain data, whose notes say so where estimates are weighted. No subject identifiers, and no count or figure of
+        fewer than `policy.smallest_group` subjects.
     """
     findings = as_data(evaluate(policy, evidence))
     held_out, least = evidence.held_out, policy.smallest_group
@@ -66,6 +67,7 @@ def decide(
         "modalities": list(modalities),
         "declared_groups": {name: list(groups) for name, groups in evidence.declared.items()},
         **record,
+        "notes": [*record["notes"], *weight_notes(held_out, record["cohort"].get("weight"), least)],
     }
     return {**content, "digest": digest_of_text(canonical_json(content))}
 
@@ -115,6 +117,8 @@ def check_against_predictions(decision: Mapping[str, Any], predictions: Path) ->
             f"predictions {predictions}: are not those that were judged (their digest does not fit); validate again"
         ]
     table = pd.read_parquet(predictions)
+    if (decision["cohort"].get("weight") is None) != (WEIGHT not in table):
+        return ["decision: says otherwise than its predictions whether subjects are weighted; validate again"]
     facts = {f["title"]: f["basis"] == "holds" for f in decision["findings"] if f["kind"] == "integrity"}
     evidence = Evidence(
         table[table["part"] == "held_out"].reset_index(drop=True),

@@ -1,4 +1,8 @@
-"""What a check estimates: a value, an interval at any level, and how many subjects a decision would need."""
+"""What a check estimates: a value, an interval at any level, and how many subjects a decision would need.
+
+With survey or sampling weights the supports, and so the numbers needed, stay people; the intervals are those of the
+effective size or of a weighted variance, so a number needed holds for people drawn and weighted as these are.
+"""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
@@ -7,7 +11,16 @@ from typing import Self
 
 import numpy as np
 
-from validation.statistics import delong, logit_interval, newcombe, normal_interval, wilson
+from validation.statistics import (
+    delong,
+    effective_size,
+    logit_interval,
+    mean_and_covariance,
+    newcombe,
+    normal_interval,
+    weighted_rate,
+    wilson,
+)
 
 
 class Estimand(ABC):
@@ -64,11 +77,31 @@ class Estimand(ABC):
 
 @dataclass(frozen=True)
 class Rate(Estimand):
-    """Share of successes; Wilson's interval."""
+    """Share of successes; Wilson's interval.
+
+    Attributes:
+        successes, total: Counts; with weights, the weighted share of the effective size, and that size.
+        unit: What the denominator counts.
+        people: How many people are in the denominator; None where `total` says it.
+    """
 
     successes: float
     total: float
     unit: str = "subjects"
+    people: float | None = None
+
+    @classmethod
+    def of(
+        cls, success: np.ndarray, base: np.ndarray, weight: np.ndarray | None = None, unit: str = "subjects"
+    ) -> "Rate":
+        """From who is a success and who is in the denominator, both bool (N,), the former among the latter.
+
+        With weights, (N,), the interval is Wilson's on the effective size of the denominator, as `weighted_rate`.
+        """
+        if weight is None or not base.any():
+            return cls(int(success.sum()), int(base.sum()), unit)
+        share, size = weighted_rate(success[base], weight[base])
+        return cls(share * size, size, unit, int(base.sum()))
 
     @property
     def value(self) -> float:
@@ -76,13 +109,14 @@ class Rate(Estimand):
 
     @property
     def support(self) -> float:
-        return self.total
+        return self.total if self.people is None else self.people
 
     def interval(self, alpha: float) -> tuple[float, float]:
         return wilson(self.successes, self.total, alpha)
 
     def scaled(self, factor: float) -> "Rate":
-        return replace(self, successes=self.successes * factor, total=self.total * factor)
+        people = None if self.people is None else self.people * factor
+        return replace(self, successes=self.successes * factor, total=self.total * factor, people=people)
 
 
 @dataclass(frozen=True)
@@ -102,7 +136,7 @@ class RateGap(Estimand):
 
     @property
     def support(self) -> float:
-        return self.group.total
+        return self.group.support
 
     def interval(self, alpha: float) -> tuple[float, float]:
         a, b = self.group, self.complement
@@ -117,7 +151,7 @@ class Auroc(Estimand):
     """Area under the ROC curve; DeLong's variance on the logit scale.
 
     At exactly 0 or 1 the variance is 0 and the logit infinite; there the interval is Wilson's for as many subjects as
-    the rarer class has.
+    the rarer class has; with weights, for the smaller effective size of a class, which is `rarer`.
     """
 
     area: float
@@ -125,13 +159,16 @@ class Auroc(Estimand):
     num_positives: float
     num_negatives: float
     unit: str = "subjects"
+    rarer: float | None = None
 
     @classmethod
-    def of(cls, label: np.ndarray, score: np.ndarray) -> "Auroc":
-        """From labels (N,) and scores (N,)."""
-        values, covariance = delong(label, score[None])
-        positives = int((label == 1).sum())
-        return cls(float(values[0]), float(covariance[0, 0]), positives, len(label) - positives)
+    def of(cls, label: np.ndarray, score: np.ndarray, weight: np.ndarray | None = None) -> "Auroc":
+        """From labels, scores and, where subjects are weighted, weights, each (N,)."""
+        values, covariance = delong(label, score[None], weight)
+        positive = label == 1
+        rarer = None if weight is None else min(effective_size(weight[positive]), effective_size(weight[~positive]))
+        counts = int(positive.sum()), int((~positive).sum())
+        return cls(float(values[0]), float(covariance[0, 0]), *counts, rarer=rarer)
 
     @property
     def value(self) -> float:
@@ -143,13 +180,14 @@ class Auroc(Estimand):
 
     def interval(self, alpha: float) -> tuple[float, float]:
         if self.area in (0.0, 1.0):
-            rarer = min(self.num_positives, self.num_negatives)
+            rarer = min(self.num_positives, self.num_negatives) if self.rarer is None else self.rarer
             return wilson(self.area * rarer, rarer, alpha)
         return logit_interval(self.area, self.variance, alpha)
 
     def scaled(self, factor: float) -> "Auroc":
         positives, negatives = self.num_positives * factor, self.num_negatives * factor
-        return Auroc(self.area, self.variance / factor, positives, negatives, self.unit)
+        rarer = None if self.rarer is None else self.rarer * factor
+        return Auroc(self.area, self.variance / factor, positives, negatives, self.unit, rarer)
 
 
 @dataclass(frozen=True)
@@ -162,17 +200,20 @@ class Mean(Estimand):
     unit: str = "subjects"
 
     @classmethod
-    def over(cls, values: np.ndarray) -> "Mean":
-        """Mean of one value a subject, such as a squared error, (N,), N at least 2."""
-        return cls(float(values.mean()), float(values.var(ddof=1) / len(values)), len(values))
+    def over(cls, values: np.ndarray, weight: np.ndarray | None = None) -> "Mean":
+        """Mean of one value a subject, such as a squared error, (N,), N at least 2, by weights (N,) if any."""
+        mean, covariance = mean_and_covariance(values[None], weight)
+        return cls(float(mean[0]), float(covariance[0, 0]), len(values))
 
     @classmethod
-    def auroc_gain(cls, label: np.ndarray, score: np.ndarray, control: np.ndarray) -> "Mean":
+    def auroc_gain(
+        cls, label: np.ndarray, score: np.ndarray, control: np.ndarray, weight: np.ndarray | None = None
+    ) -> "Mean":
         """AUROC of a score minus that of a control on the same subjects; paired DeLong. All arguments (N,).
 
         The variance is NaN, so that nothing can be decided, where DeLong's is 0 for scores that differ.
         """
-        values, covariance = delong(label, np.stack([score, control]))
+        values, covariance = delong(label, np.stack([score, control]), weight)
         variance = float(np.maximum(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1], 0.0))
         if variance == 0 and not np.array_equal(score, control):
             variance = float("nan")  # both perfect, say: no spread was seen, which does not mean that there is none

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from validation.audit import METRICS, rate
-from validation.estimands import Auroc, Estimand, Mean
-from validation.statistics import wilson
+from validation.audit import METRICS, rate_at
+from validation.estimands import Auroc, Estimand, Mean, Rate
+from validation.predictions import weights_of
 
 
 def performance(held_out: pd.DataFrame, threshold: float, alpha: float) -> pd.DataFrame:
@@ -18,16 +18,17 @@ def performance(held_out: pd.DataFrame, threshold: float, alpha: float) -> pd.Da
 
     Returns:
         One row a metric: metric, value, lower, upper, support, unit. AUROC by DeLong, rates by Wilson, Brier score by
-        the normal distribution, observed / expected by Wilson's interval of the observed.
+        the normal distribution, observed / expected by Wilson's interval of the observed; all by the weights, if any,
+        where a support counts people.
     """
-    label, score = held_out["label"].to_numpy(), held_out["score"].to_numpy()
-    flagged = score >= threshold
-    estimands: dict[str, Estimand] = {"auroc": Auroc.of(label, score)}
-    estimands |= {metric: rate(metric, label, flagged) for metric in METRICS}
-    estimands["brier"] = Mean.over((score - label) ** 2)
+    label, score, weight = held_out["label"].to_numpy(), held_out["score"].to_numpy(), weights_of(held_out)
+    estimands: dict[str, Estimand] = {"auroc": Auroc.of(label, score, weight)}
+    estimands |= {metric: rate_at(metric, held_out, threshold) for metric in METRICS}
+    estimands["brier"] = Mean.over((score - label) ** 2, weight)
     rows = [_row(metric, estimand, alpha) for metric, estimand in estimands.items()]
-    expected = float(score.mean())
-    observed = [float(label.mean()), *wilson(float(label.sum()), len(label), alpha)]
+    expected = float(np.average(score, weights=weight))
+    positive = Rate.of(label == 1, np.ones(len(label), dtype=bool), weight)
+    observed = [positive.value, *positive.interval(alpha)]
     ratio = dict(
         zip(
             ["value", "lower", "upper"],
@@ -48,7 +49,7 @@ def auroc_by(held_out: pd.DataFrame, by: pd.Series, alpha: float) -> pd.DataFram
     rows = []
     for group, part in held_out.groupby(by.to_numpy()):
         label = part["label"].to_numpy()
-        estimand = Auroc.of(label, part["score"].to_numpy())
+        estimand = Auroc.of(label, part["score"].to_numpy(), weights_of(part))
         lower, upper = estimand.interval(alpha)
         rows.append(
             {

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from validation.estimands import Rate
 from validation.holdout import auroc_by
+from validation.predictions import weights_of
 
 OTHER = "all other patterns"
 
@@ -14,7 +16,7 @@ def availability(people: pd.DataFrame, modalities: Sequence[str], by: str, alpha
     """Share of subjects who have each modality, by a column of the predictions or of a table like them.
 
     Args:
-        people: With a column `pattern` and the column `by`.
+        people: With a column `pattern` and the column `by`; a column `weight` weights the shares.
         modalities: Names.
         by: Column of the groups.
         alpha: One-sided level of the bounds.
@@ -26,17 +28,18 @@ def availability(people: pd.DataFrame, modalities: Sequence[str], by: str, alpha
     for group, part in people.groupby(by):
         present = part["pattern"].str.split("+")
         for modality in modalities:
-            has = int(present.map(lambda names, m=modality: m in names).sum())
-            share = Rate(has, len(part))
+            has = present.map(lambda names, m=modality: m in names).to_numpy(dtype=bool)
+            share = Rate.of(has, np.ones(len(part), dtype=bool), weights_of(part))
             lower, upper = share.interval(alpha)
-            counts = {"num_subjects": len(part), "num_present": has, "num_absent": len(part) - has}
+            num_present = int(has.sum())
+            counts = {"num_subjects": len(part), "num_present": num_present, "num_absent": len(part) - num_present}
             figures = {"value": share.value, "lower": lower, "upper": upper}
             rows.append({"group": group, "modality": modality, **counts, **figures})
     return pd.DataFrame(rows)
 
 
 def pattern_groups(pattern: pd.Series, least_share: float) -> pd.Series:
-    """Patterns, those below a share joined to one group, so that every subject is in some group.
+    """Patterns, those below a share of the people joined to one group, so that every subject is in some group.
 
     Example:
         >>> pattern_groups(pd.Series(["a", "a", "a", "b"]), 0.5).tolist()

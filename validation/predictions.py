@@ -7,8 +7,9 @@ import pandas as pd
 
 from cohorts.cohort import Cohort
 from cohorts.errors import raise_if
+from validation.statistics import effective_size
 
-SENSITIVE, CONTROL = "sensitive.", "control."
+SENSITIVE, CONTROL, WEIGHT = "sensitive.", "control.", "weight"
 PARTS = ("tuning", "held_out")
 COLUMNS = ("subject_id", "part", "site", "label", "score", "pattern")
 
@@ -21,7 +22,9 @@ def describe_people(cohort: Cohort, part: np.ndarray) -> pd.DataFrame:
         part: Part of each, texts (N,).
 
     Returns:
-        One row a subject: subject_id, part, site, label (0 or 1), pattern, and a `sensitive.NAME` for each feature.
+        One row a subject: subject_id, part, site, label (0 or 1), pattern, a `sensitive.NAME` for each feature, and,
+        only where the spec names one, weight: the subject's survey or sampling weight, above 0. It says how many people
+        of the population the subject stands for; it is no frequency, so 2 does not mean two subjects.
     """
     frame = pd.DataFrame(
         {
@@ -34,6 +37,8 @@ def describe_people(cohort: Cohort, part: np.ndarray) -> pd.DataFrame:
     )
     for name in cohort.sensitive.columns:
         frame[SENSITIVE + name] = cohort.sensitive[name].to_numpy()
+    if cohort.spec.weight is not None:
+        frame[WEIGHT] = cohort.weight
     return frame
 
 
@@ -56,7 +61,8 @@ def check_predictions(frame: pd.DataFrame) -> None:
     """Refuse a table that cannot be judged.
 
     Raises:
-        InputError: With every problem: columns, duplicates, labels other than 0 and 1, scores outside 0 to 1 or NaN.
+        InputError: With every problem: columns, duplicates, labels other than 0 and 1, scores outside 0 to 1 or NaN,
+            weights that are not finite and above 0.
     """
     lacking = [column for column in COLUMNS if column not in frame]
     raise_if(
@@ -75,7 +81,42 @@ def check_predictions(frame: pd.DataFrame) -> None:
         bad = int((~values.between(0, 1)).sum())
         if bad:
             problems.append(f"predictions: {bad} values of {column} are not between 0 and 1")
+    if WEIGHT in frame:
+        weight = pd.to_numeric(frame[WEIGHT], errors="coerce")
+        bad = int((~(np.isfinite(weight) & (weight > 0))).sum())
+        if bad:
+            problems.append(f"predictions: {bad} values of {WEIGHT} are not finite and above 0")
     raise_if(problems)
+
+
+def weights_of(frame: pd.DataFrame) -> np.ndarray | None:
+    """Survey or sampling weights, float64 (N,), as shares of the largest, since only ratios matter; None without."""
+    if WEIGHT not in frame:
+        return None
+    weight = frame[WEIGHT].to_numpy(dtype=float)
+    return weight / weight.max(initial=0.0)
+
+
+def weight_notes(held_out: pd.DataFrame, name: str | None, least: int) -> list[str]:
+    """What a reader must know of weighted estimates, in one sentence; none where there are no weights.
+
+    Args:
+        held_out: Predictions of the held-out cohort.
+        name: How the spec names the weights; None where nobody said.
+        least: Smallest number of people of whom a figure is shown.
+    """
+    weight = weights_of(held_out)
+    if weight is None:
+        return []
+    size = effective_size(weight)
+    figures = f"the held-out cohort's effective sample size is {size:.0f} (design effect {len(weight) / size:.2f})"
+    parts = [
+        f"estimates are weighted by `{name or WEIGHT}`",
+        *([figures] if len(weight) >= least else []),
+        "counts are of people, and numbers needed hold for people drawn and weighted as these are",
+        "clusters and strata are not modelled, so intervals may be too narrow",
+    ]
+    return ["; ".join(parts)]
 
 
 def sensitive_features(frame: pd.DataFrame) -> list[str]:

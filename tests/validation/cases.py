@@ -57,17 +57,25 @@ def make_held_out(num_subjects: int = 2000, *, separation: float = 2.0, seed: in
     )
 
 
+def with_weights(held_out: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+    """The same subjects with sampling weights from 1 to 5; those of the positives differ from those of the others."""
+    draws = np.random.default_rng(seed).beta(1, 2 + held_out["label"].to_numpy())
+    return held_out.assign(weight=1 + 4 * draws)
+
+
 def make_evidence(held_out: pd.DataFrame, threshold: float = 0.3, **facts: bool) -> Evidence:
     return Evidence(held_out, threshold, DECLARED, facts or {"all is as it was": True})
 
 
 def make_decision(held_out: pd.DataFrame, policy: Policy, model: str, predictions: str = "0" * 64) -> dict[str, Any]:
     people = held_out.drop(columns=["score", "control.scratch"])
+    weight = "design.w" if "weight" in held_out else None
     record = {
         "model": {"digest": model, "path": "../bundle"},
         "cohort": {
             **dict.fromkeys(["name", "title", "source", "licence", "leakage_notes", "label", "label_name"], "test"),
             **dict.fromkeys(["spec", "fingerprint", "split"], "0" * 64),
+            "weight": weight,
         },
         "controls": {"scratch": "0" * 64},
         "operating_point": {"threshold": 0.3, "rule": "test", "digest": "0" * 64},
@@ -87,7 +95,9 @@ class Candidate:
     digest: str
 
 
-def make_candidate(folder: Path, name: str = "first", separation: float = 2.0, num_subjects: int = 2000) -> Candidate:
+def make_candidate(
+    folder: Path, name: str = "first", separation: float = 2.0, num_subjects: int = 2000, *, weighted: bool = False
+) -> Candidate:
     """A bundle folder and its decision; the name seeds the bundle's bytes."""
     bundle, judged = folder / name / "bundle", folder / name / "validate"
     bundle.mkdir(parents=True)
@@ -97,6 +107,7 @@ def make_candidate(folder: Path, name: str = "first", separation: float = 2.0, n
     write_whole(bundle / MANIFEST, canonical_json({file: digest_of_file(bundle / file) for file in (WEIGHTS, CONTENT)}))
     digest = verify_bundle(bundle)
     held_out = make_held_out(num_subjects, separation=separation)
+    held_out = with_weights(held_out) if weighted else held_out
     held_out.to_parquet(judged / "predictions.parquet", index=False)
     decision = make_decision(held_out, make_policy(), digest, digest_of_file(judged / "predictions.parquet"))
     write_whole(judged / "decision.json", canonical_json(decision))
