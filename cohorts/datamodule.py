@@ -57,6 +57,8 @@ class CohortDataModule(pl.LightningDataModule):
         self.tuning_part, self.batch_size, self.seed = tuning_part, batch_size, seed
         self.num_workers, self.prepared = num_workers, prepared
         self._sources: dict[str, Source] = {}
+        self._loader: BatchLoader | None = None
+        self._place: dict[str, int] = {}
 
     def prepare_data(self) -> None:
         """Write what is streamed, where it is not there yet; Lightning calls this in one process only.
@@ -81,16 +83,36 @@ class CohortDataModule(pl.LightningDataModule):
             rows, weight = rows[order], weight[order]
         size = rows_in_a_group(self._columns(rows[:1], weight[:1]))
         starts = range(0, len(rows), size)
-        places = (np.argsort(rows[start : start + size]) + start for start in starts)  # `Cohort.take` sorts
-        chunks = (self._columns(rows[place], weight[place]) for place in places)
+        chunks = (self._columns(rows[at : at + size], weight[at : at + size]) for at in starts)
         write_rows(path, chunks, len(starts), self._digest)
 
     def train_dataloader(self) -> BatchLoader:
         """Shuffled by seed and epoch; each process of a distributed run gets its share of every batch."""
         trainer = self.trainer
         rank, num_ranks = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
-        source = self._source(TRAIN, self.seed)
-        return BatchLoader(source, self.batch_size, num_workers=self.num_workers, rank=rank, num_ranks=num_ranks)
+        self._loader = BatchLoader(
+            self._source(TRAIN, self.seed),
+            self.batch_size,
+            num_workers=self.num_workers,
+            rank=rank,
+            num_ranks=num_ranks,
+        )
+        if self._place:
+            self._loader.load_state_dict(self._place)
+            self._place = {}
+        return self._loader
+
+    def state_dict(self) -> dict[str, int]:
+        """The place in the epoch, which Lightning puts into its checkpoints."""
+        return self._loader.state_dict() if self._loader else {}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Where the next training loader starts.
+
+        Lightning saves the loader's own state too, but restores it only where no optimiser has asked for the number of
+        steps before, as that of a one-cycle schedule does.
+        """
+        self._place = state_dict
 
     def val_dataloader(self) -> BatchLoader:
         """In the order of the subject ids; every process sees all tuning subjects."""
@@ -115,12 +137,15 @@ class CohortDataModule(pl.LightningDataModule):
         return rows, np.array([self.part_weights[name] for name in self.split.part[rows]]) * (own / own.mean())
 
     def _columns(self, rows: np.ndarray, weight: np.ndarray) -> dict[str, np.ndarray]:
-        """What `batches.Source` speaks of, of subjects at rising positions."""
-        people = self.cohort.take(rows)
+        """What `batches.Source` speaks of, of the subjects at these positions, in this order."""
+        order = np.argsort(rows)  # `Cohort.take` sorts
+        people = self.cohort.take(rows[order])
         inputs = self.preprocessing.transform(people)
-        features = {f"{FEATURES}{name}": np.asarray(values, dtype=np.float32) for name, values in inputs.items()}
-        label, weight = people.label.astype(np.float32), weight.astype(np.float32)
-        return {**features, "presence": people.presence, "label": label, "weight": weight}
+        columns = {f"{FEATURES}{name}": np.asarray(values, dtype=np.float32) for name, values in inputs.items()}
+        columns |= {"presence": people.presence, "label": people.label.astype(np.float32)}
+        if np.any(np.diff(order) < 0):
+            columns = {name: values[np.argsort(order)] for name, values in columns.items()}
+        return {**columns, "weight": weight.astype(np.float32)}
 
     @cached_property
     def _digest(self) -> str:

@@ -41,10 +41,12 @@ def train(
         weights: dict[str, float] | None = None,
         folder: str = "run",
         stop_at: int = -1,
+        training: TrainingOptions | None = None,
     ) -> tuple[State, dict]:
+        training = training or TRAINING
         network = network or fresh_network(preprocessing, NetworkOptions(), seed=0, prevalence=0.4)
         masking = ModalityMasking(MaskingOptions(policy="rate"), cohort.presence[split.rows("sparse_train")])
-        module = KilledModule(network, masking, TRAINING, transfer)
+        module = KilledModule(network, masking, training, transfer)
         module.dies_at = stop_at
         batches = CohortDataModule(
             cohort,
@@ -52,8 +54,10 @@ def train(
             preprocessing,
             train_weights=weights or {"sparse_train": 1.0, "rich_train": 0.5},
             tuning_part="sparse_tuning",
-            batch_size=TRAINING.batch_size,
-            seed=TRAINING.seed,
+            batch_size=training.batch_size,
+            seed=training.seed,
+            num_workers=training.num_workers,
+            prepared=tmp_path / folder / "batches" if training.batches == "parquet" else None,
         )
         metrics = fit(module, batches, tmp_path / folder, title="test", logger=None)
         return copy.deepcopy(network.state_dict()), metrics
@@ -88,6 +92,54 @@ def test_a_run_that_was_stopped_anywhere_ends_with_the_same_weights(train: Calla
     found, metrics = train(folder="stopped")
     assert equal(found, expected)
     assert metrics == expected_metrics
+
+
+def place(checkpoint: Path) -> tuple[int, int]:
+    """Steps that a checkpoint follows, and the batch of its epoch at which the loader stood."""
+    saved = torch.load(checkpoint, weights_only=True)
+    return saved["global_step"], saved["CohortDataModule"]["batch"]
+
+
+@pytest.fixture(params=["memory", "parquet"])
+def long_epochs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> TrainingOptions:
+    """Two epochs of many steps, with a checkpoint after each step; Parquet in several row groups and windows."""
+    monkeypatch.setattr("cohorts.streaming.GROUP_BYTES", 4096)
+    monkeypatch.setattr("cohorts.batches.WINDOW_BYTES", 4096)
+    monkeypatch.setattr("cohorts.streaming.MANY_CHUNKS", 10**6)
+    return replace(TRAINING, num_epochs=2, batch_size=24, checkpoint_minutes=0, batches=request.param)
+
+
+def test_a_run_that_was_stopped_inside_an_epoch_goes_on_inside_it_and_ends_the_same(
+    train: Callable, long_epochs: TrainingOptions, tmp_path: Path
+) -> None:
+    expected, expected_metrics = train(training=long_epochs, folder="whole")
+    total, num_batches = place(tmp_path / "whole" / "last.ckpt")
+    assert total == 2 * num_batches > 30
+    steps = [1, 2, num_batches - 1, num_batches, num_batches + 1, num_batches + 7, total - 1]
+    for step in steps:  # one run, stopped and started again many times
+        with pytest.raises(Killed):
+            train(training=long_epochs, folder="stopped", stop_at=step)
+        stood = num_batches if step == num_batches else step % num_batches
+        assert place(tmp_path / "stopped" / "last.ckpt") == (step, stood)
+    found, metrics = train(training=long_epochs, folder="stopped")
+    assert equal(found, expected)
+    assert metrics == expected_metrics
+
+
+def test_any_number_of_workers_trains_the_same_weights(train: Callable, long_epochs: TrainingOptions) -> None:
+    with_workers = replace(long_epochs, num_workers=1)
+    expected, _ = train(training=long_epochs, folder="alone")
+    assert equal(train(training=with_workers, folder="helped")[0], expected)
+    with pytest.raises(Killed):
+        train(training=with_workers, folder="stopped", stop_at=5)
+    assert equal(train(training=with_workers, folder="stopped")[0], expected)
+
+
+def test_short_epochs_write_no_checkpoint_inside(train: Callable, tmp_path: Path) -> None:
+    with pytest.raises(Killed):
+        train(stop_at=13)
+    steps, batch = place(tmp_path / "run" / "last.ckpt")
+    assert 0 < steps == batch < 13
 
 
 def test_the_same_seed_gives_the_committed_numbers(train: Callable) -> None:
