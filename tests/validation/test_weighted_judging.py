@@ -99,9 +99,9 @@ def test_performance_is_scikit_learns_with_these_weights() -> None:
 
 
 def test_shares_who_have_a_modality_are_weighted_and_their_counts_are_people() -> None:
-    people = pd.DataFrame({"pattern": ["ecg", "labs", "ecg+labs"], "part": "x", "weight": [1.0, 2.0, 3.0]})
+    people = pd.DataFrame({"pattern": ["ecg", "labs", "ecg+labs"], "part": "x", "weight": [1.0, 2.0, 5.0]})
     rows = availability(people, ["ecg"], "part", 0.025)
-    assert rows[["value", "num_present", "num_absent"]].to_numpy().tolist() == [[pytest.approx(4 / 6), 2, 1]]
+    assert rows[["value", "num_present", "num_absent"]].to_numpy().tolist() == [[pytest.approx(6 / 8), 2, 1]]
 
 
 def test_the_operating_point_is_that_of_the_weighted_tuning_subjects() -> None:
@@ -133,12 +133,32 @@ def test_every_check_looks_at_the_weights() -> None:
             assert (after.lower, after.upper) != (before.lower, before.upper), before.sentence
 
 
-def test_an_area_that_few_large_weights_decide_is_not_judged() -> None:
+def test_a_group_is_too_small_by_its_people_and_not_by_its_effective_size() -> None:
+    """A rate has an interval at any effective size; what must be hidden is few people."""
+    held_out = make_held_out(2000)
+    held_out["weight"] = np.where(held_out.groupby("sensitive.sex").cumcount() < 6, 1e3, 1.0)
+    checks = [{"kind": "floor_by_group", "floor": 0.7}, {"kind": "gap_by_group", "margin": 0.15}]
+    found = evaluate(make_policy(*({**check, "metric": "sensitivity"} for check in checks)), make_evidence(held_out))
+    of_sex = [finding for finding in found if finding.family == "sex"]
+    assert [finding.basis for finding in of_sex] == ["bounds"] * 4
+    assert all(finding.upper - finding.lower > 0.3 for finding in of_sex)  # type: ignore[operator]
+
+
+def test_weights_of_any_size_can_be_judged() -> None:
+    held_out = with_weights(make_held_out(600))
+    huge = held_out.assign(weight=held_out["weight"] * 1e250)
+    expected = as_data(evaluate(make_policy(), make_evidence(held_out)))
+    assert as_data(evaluate(make_policy(), make_evidence(huge))) == expected
+
+
+@pytest.mark.parametrize("heavy", [0, 1])
+def test_an_area_that_few_large_weights_decide_is_not_judged(heavy: int) -> None:
     held_out = make_held_out(3000)
-    held_out["weight"] = np.where(held_out.index < 8, 1e6, 1.0)
+    few = (held_out["label"] == heavy) & (held_out.groupby("label").cumcount() < 8)
+    held_out["weight"] = np.where(few, 1e6, 1.0)
     found = evaluate(make_policy({"kind": "floor", "metric": "auroc", "floor": 0.7}), make_evidence(held_out))[0]
     assert (found.verdict, found.value) == ("INSUFFICIENT", None)
-    assert "fewer than 11 effective" in found.sentence
+    assert f"fewer than 11 effective {['negatives', 'positives'][heavy]}" in found.sentence
 
 
 def test_decision_and_report_say_once_that_estimates_are_weighted_and_how() -> None:

@@ -138,7 +138,7 @@ def test_the_number_needed_is_of_people_and_grows_with_the_design_effect(rng: np
     needed = [rate.needed(0.85, 0.025) for rate in (weighted, plain)]
     assert needed[0] == pytest.approx(effect * needed[1], abs=2)  # type: ignore[operator]
     area = Auroc.of((np.arange(400) % 3 > 1).astype(int), rng.standard_normal(400) + np.arange(400) % 3, weight)
-    assert area.support == 400
+    assert (area.support, weighted.scaled(2).support) == (400, 800)
 
 
 def test_the_threshold_reaches_the_weighted_sensitivity_and_no_higher_one_does(rng: np.random.Generator) -> None:
