@@ -1,11 +1,12 @@
 """Figures of the report as inline SVG, the same bytes for the same numbers."""
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
+
+from cohorts.figures import svg
 
 COLOURS = {"PASS": "#2a6f4e", "FAIL": "#a32020", "INSUFFICIENT": "#8a6100", "ERROR": "#5b2a86", "": "#33557a"}
 MARKERS = {"PASS": "o", "FAIL": "X", "INSUFFICIENT": "D", "ERROR": "s", "": "o"}
@@ -41,7 +42,7 @@ def forest(rows: Sequence[dict[str, Any]], threshold: float | None, xlabel: str)
     axes.set_yticks(range(len(rows)), [row["scope"] for row in reversed(rows)])
     axes.set_ylim(-0.6, len(rows) - 0.4)
     axes.set_xlabel(xlabel)
-    return _svg(figure)
+    return svg(figure)
 
 
 def availability_bars(rows: Sequence[dict[str, Any]], modalities: Sequence[str]) -> str:
@@ -70,7 +71,7 @@ def availability_bars(rows: Sequence[dict[str, Any]], modalities: Sequence[str])
     axes.set_xlim(0, 100)
     axes.set_xlabel("share who have it, %")
     axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
-    return _svg(figure)
+    return svg(figure)
 
 
 def _drawn(row: dict[str, Any]) -> float:
@@ -78,16 +79,3 @@ def _drawn(row: dict[str, Any]) -> float:
     if row["value"] is not None:
         return float(row["value"])
     return 0.0 if str(row["num_present"]).startswith("<") else 1.0
-
-
-def _svg(figure: Figure) -> str:
-    for axes in figure.axes:
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.tick_params(labelsize=9)
-    with matplotlib.rc_context({"svg.hashsalt": "rich2sparse", "svg.fonttype": "none"}):
-        buffer = io.StringIO()
-        figure.savefig(
-            buffer, format="svg", bbox_inches="tight", transparent=True, metadata={"Date": None, "Creator": None}
-        )
-    text = buffer.getvalue()
-    return text[text.index("<svg") :]

@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from cohorts.files import canonical_json
+from cohorts.templates import STYLES
 from validation.audit import METRICS
 from validation.decision import reasons, too_small, worst_group
 from validation.figures import availability_bars, forest
@@ -28,7 +29,7 @@ MEANINGS = {
 def render(decision: Mapping[str, Any]) -> str:
     """HTML of a decision. It loads nothing, and shows no count or figure that the decision suppressed."""
     decision = json.loads(canonical_json(decision))  # as it is read from its file, keys sorted
-    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
+    environment = Environment(loader=FileSystemLoader([TEMPLATES, STYLES]), autoescape=True, undefined=StrictUndefined)
     environment.filters |= {"number": _number, "share": _share}
     embedded = json.dumps(decision, sort_keys=True).replace("<", "\\u003c")
     return environment.get_template("report.html.j2").render(
