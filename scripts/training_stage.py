@@ -28,7 +28,7 @@ BUNDLE, METRICS, SPLIT = "bundle", "metrics.json", "split.parquet"
 def read_and_split(cohort: str, data: Path | None) -> tuple[Cohort, Split]:
     """The cohort of a spec with its frozen split; what is doubtful about it is said."""
     people = read_cohort(load_spec(cohort), data)
-    return people, make_split(people)
+    return people, make_split(people, data)
 
 
 def say_notes(people: Cohort) -> None:
@@ -89,7 +89,7 @@ def train_and_save(
     logger = WandbLogger(experiment=run) if dashboard.mode != "disabled" else None
     try:
         metrics = fit(module, batches, stage.folder / CHECKPOINTS, title=stage.folder.name, logger=logger)
-        write_table(stage.folder / SPLIT, split.frame())
+        split.freeze(stage.folder / SPLIT)
         write_whole(stage.folder / METRICS, canonical_json(metrics))
         saved = save_bundle(bundle, stage.folder / BUNDLE)
         run.summary.update({"bundle": saved.digest})
