@@ -164,7 +164,7 @@ def _units(sample: Cohort, features: pd.DataFrame) -> Iterator[Concern]:
             "warning",
             "unit jump",
             f"{row.modality}.{row.feature}: in {'site' if by_site else 'cohort'} {row.part}, values are "
-            f"{row.factor:.3g} times those of the others, and distributed alike{means}; bring them to one unit by `derive`",
+            f"{row.factor:.3g} times those of the others, and distributed alike{means}; `derive` one unit",
         )
 
 
@@ -197,7 +197,8 @@ def _groups(cohort: Cohort) -> Iterator[Concern]:
                     "warning",
                     "group too small",
                     f"{feature} {group}: {counted if positives else 'no'} positives to be held out, where about "
-                    f"{needed} are needed to decide a sensitivity of {TO_DECIDE[0]:g} against a floor of {TO_DECIDE[1]:g}",
+                    f"{needed} are needed to decide a sensitivity of {TO_DECIDE[0]:g} against a floor of "
+                    f"{TO_DECIDE[1]:g}",
                 )
 
 

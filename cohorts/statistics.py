@@ -1,7 +1,33 @@
-"""Intervals that cohorts and judge share."""
+"""Intervals that cohorts and judge share; `alpha` is one-sided, so alpha = 0.025 gives the usual 95 % interval."""
 
 import numpy as np
-from scipy.stats import norm, rankdata
+from scipy.stats import norm
+
+
+def mean_and_covariance(values: np.ndarray, weight: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Means over subjects, and the covariance of these means.
+
+    With weights by linearisation (Binder, Int Stat Rev 51, 1983, 279-292), which allows for weights that go with the
+    values. It is scaled to be unbiased where they do not, however large a single weight; equal weights give the usual
+    covariance. Where the effective size is small, it is still a matter of luck.
+
+    Args:
+        values: (K, N), N at least 1.
+        weight: Of the subjects, (N,); None for equal ones.
+
+    Returns:
+        Means (K,) and covariance (K, K), float64; the covariance of a single subject is NaN.
+    """
+    k, n = values.shape
+    mean = np.average(values, axis=1, weights=weight)
+    if n < 2:
+        return mean, np.full((k, k), np.nan)
+    if weight is None:
+        return mean, np.cov(values).reshape(k, k) / n
+    share = weight / weight.sum()
+    squares, cubes = (share**2).sum(), (share**3).sum()
+    deviation = (values - mean[:, None]) * share
+    return mean, deviation @ deviation.T / (1 - 2 * cubes / squares + squares)
 
 
 def wilson(successes: float, total: float, alpha: float) -> tuple[float, float]:
@@ -28,32 +54,38 @@ def wilson(successes: float, total: float, alpha: float) -> tuple[float, float]:
     return max(0.0, float(centre - half)), min(1.0, float(centre + half))
 
 
-def delong(label: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def delong(label: np.ndarray, scores: np.ndarray, weight: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """AUROCs of several scores of the same subjects, with covariance (DeLong et al., Biometrics 44, 1988, 837-845).
 
-    By mid-ranks, in O(n log n) (Sun and Xu, IEEE SPL 21, 2014, 1389-1393).
+    From each subject's placement: the share of the other class, by weight, that it is on the right side of. By sorting,
+    in O(n log n) (after Sun and Xu, IEEE SPL 21, 2014, 1389-1393).
 
     Args:
         label: 1 positive, 0 negative, (N,).
         scores: (K, N), higher means more likely positive; ties count half.
+        weight: Of the subjects, (N,); None for equal ones.
 
     Returns:
         AUROCs (K,) and covariance (K, K), float64; NaN where a class has no subject (the covariance: fewer than two).
     """
     scores = np.atleast_2d(np.asarray(scores, dtype=float))
     positive = np.asarray(label) == 1
-    m, n, k = int(positive.sum()), int((~positive).sum()), len(scores)
-    if m == 0 or n == 0:
+    k = len(scores)
+    if positive.all() or not positive.any():
         return np.full(k, np.nan), np.full((k, k), np.nan)
-    all_ranks = np.stack([rankdata(row) for row in scores])
-    positive_ranks = np.stack([rankdata(row[positive]) for row in scores])
-    negative_ranks = np.stack([rankdata(row[~positive]) for row in scores])
-    by_positive = (all_ranks[:, positive] - positive_ranks) / n
-    by_negative = 1 - (all_ranks[:, ~positive] - negative_ranks) / m
-    if m < 2 or n < 2:
-        return by_positive.mean(axis=1), np.full((k, k), np.nan)
-    covariance = np.cov(by_positive).reshape(k, k) / m + np.cov(by_negative).reshape(k, k) / n
-    return by_positive.mean(axis=1), covariance
+    of_positives, of_negatives = (None, None) if weight is None else (weight[positive], weight[~positive])
+    by_positive = np.stack([_share_below(row[positive], row[~positive], of_negatives) for row in scores])
+    by_negative = 1 - np.stack([_share_below(row[~positive], row[positive], of_positives) for row in scores])
+    areas, over_positives = mean_and_covariance(by_positive, of_positives)
+    return areas, over_positives + mean_and_covariance(by_negative, of_negatives)[1]
+
+
+def _share_below(values: np.ndarray, others: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+    """Share of the others, by weight, that are under each value; those equal to it count half."""
+    order = np.argsort(others)
+    below = np.concatenate([[0.0], np.cumsum(np.ones(len(others)) if weight is None else weight[order])])
+    under, up_to = (below[np.searchsorted(others[order], values, side)] for side in ("left", "right"))
+    return (under + up_to) / 2 / below[-1]
 
 
 def logit_interval(value: float, variance: float, alpha: float) -> tuple[float, float]:

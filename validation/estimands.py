@@ -11,16 +11,8 @@ from typing import Self
 
 import numpy as np
 
-from validation.statistics import (
-    delong,
-    effective_size,
-    logit_interval,
-    mean_and_covariance,
-    newcombe,
-    normal_interval,
-    weighted_rate,
-    wilson,
-)
+from cohorts.statistics import delong, logit_interval, mean_and_covariance, wilson
+from validation.statistics import effective_size, newcombe, normal_interval, weighted_rate
 
 
 class Estimand(ABC):

@@ -8,6 +8,8 @@ independently of each other; clusters and strata of a survey are not modelled.
 import numpy as np
 from scipy.stats import norm
 
+from cohorts.statistics import wilson
+
 
 def effective_size(weight: np.ndarray) -> float:
     """How many subjects of equal weight would give a mean as exactly (Kish, Survey Sampling, 1965, section 11.7).
@@ -48,56 +50,6 @@ def weighted_rate(success: np.ndarray, weight: np.ndarray) -> tuple[float, float
     return rate, min(size, rate * (1 - rate) / variance)
 
 
-def mean_and_covariance(values: np.ndarray, weight: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Means over subjects, and the covariance of these means.
-
-    With weights by linearisation (Binder, Int Stat Rev 51, 1983, 279-292), which allows for weights that go with the
-    values. It is scaled to be unbiased where they do not, however large a single weight; equal weights give the usual
-    covariance. Where the effective size is small, it is still a matter of luck.
-
-    Args:
-        values: (K, N), N at least 1.
-        weight: Of the subjects, (N,); None for equal ones.
-
-    Returns:
-        Means (K,) and covariance (K, K), float64; the covariance of a single subject is NaN.
-    """
-    k, n = values.shape
-    mean = np.average(values, axis=1, weights=weight)
-    if n < 2:
-        return mean, np.full((k, k), np.nan)
-    if weight is None:
-        return mean, np.cov(values).reshape(k, k) / n
-    share = weight / weight.sum()
-    squares, cubes = (share**2).sum(), (share**3).sum()
-    deviation = (values - mean[:, None]) * share
-    return mean, deviation @ deviation.T / (1 - 2 * cubes / squares + squares)
-
-
-def wilson(successes: float, total: float, alpha: float) -> tuple[float, float]:
-    """Score interval of a rate (Wilson, JASA 22, 1927, 209-212).
-
-    Args:
-        successes: Count, at most `total`; may be fractional.
-        total: Denominator.
-        alpha: One-sided, 0 to 0.5.
-
-    Returns:
-        Lower and upper bound; (NaN, NaN) where the denominator is 0.
-
-    Example:
-        >>> [round(bound, 4) for bound in wilson(8, 10, 0.025)]
-        [0.4902, 0.9433]
-    """
-    if total <= 0:
-        return float("nan"), float("nan")
-    z2 = float(norm.isf(alpha)) ** 2
-    rate = successes / total
-    centre = (rate + z2 / (2 * total)) / (1 + z2 / total)
-    half = np.sqrt(z2 * (rate * (1 - rate) / total + z2 / (4 * total**2))) / (1 + z2 / total)
-    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
-
-
 def newcombe(s1: float, n1: float, s2: float, n2: float, alpha: float) -> tuple[float, float]:
     """Interval of the difference of two independent rates, s1/n1 - s2/n2 (Newcombe, Stat Med 17, 1998, method 10).
 
@@ -114,56 +66,6 @@ def newcombe(s1: float, n1: float, s2: float, n2: float, alpha: float) -> tuple[
     lower = p1 - p2 - np.sqrt((p1 - l1) ** 2 + (u2 - p2) ** 2)
     upper = p1 - p2 + np.sqrt((u1 - p1) ** 2 + (p2 - l2) ** 2)
     return float(lower), float(upper)
-
-
-def delong(label: np.ndarray, scores: np.ndarray, weight: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """AUROCs of several scores of the same subjects, with covariance (DeLong et al., Biometrics 44, 1988, 837-845).
-
-    From each subject's placement: the share of the other class, by weight, that it is on the right side of. By sorting,
-    in O(n log n) (after Sun and Xu, IEEE SPL 21, 2014, 1389-1393).
-
-    Args:
-        label: 1 positive, 0 negative, (N,).
-        scores: (K, N), higher means more likely positive; ties count half.
-        weight: Of the subjects, (N,); None for equal ones.
-
-    Returns:
-        AUROCs (K,) and covariance (K, K), float64; NaN where a class has no subject (the covariance: fewer than two).
-    """
-    scores = np.atleast_2d(np.asarray(scores, dtype=float))
-    positive = np.asarray(label) == 1
-    k = len(scores)
-    if positive.all() or not positive.any():
-        return np.full(k, np.nan), np.full((k, k), np.nan)
-    of_positives, of_negatives = (None, None) if weight is None else (weight[positive], weight[~positive])
-    by_positive = np.stack([_share_below(row[positive], row[~positive], of_negatives) for row in scores])
-    by_negative = 1 - np.stack([_share_below(row[~positive], row[positive], of_positives) for row in scores])
-    areas, over_positives = mean_and_covariance(by_positive, of_positives)
-    return areas, over_positives + mean_and_covariance(by_negative, of_negatives)[1]
-
-
-def _share_below(values: np.ndarray, others: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
-    """Share of the others, by weight, that are under each value; those equal to it count half."""
-    order = np.argsort(others)
-    below = np.concatenate([[0.0], np.cumsum(np.ones(len(others)) if weight is None else weight[order])])
-    under, up_to = (below[np.searchsorted(others[order], values, side)] for side in ("left", "right"))
-    return (under + up_to) / 2 / below[-1]
-
-
-def logit_interval(value: float, variance: float, alpha: float) -> tuple[float, float]:
-    """Interval of a share from its estimate and variance, on the logit scale, so that it stays within 0 and 1.
-
-    An estimate of exactly 0 or 1 has no logit and gives (NaN, NaN).
-
-    Example:
-        >>> [round(bound, 3) for bound in logit_interval(0.8, 0.04**2, 0.025)]
-        [0.71, 0.867]
-    """
-    if not 0 < value < 1 or not np.isfinite(variance):
-        return float("nan"), float("nan")
-    centre = np.log(value / (1 - value))
-    half = norm.isf(alpha) * np.sqrt(variance) / (value * (1 - value))
-    return float(1 / (1 + np.exp(half - centre))), float(1 / (1 + np.exp(-half - centre)))
 
 
 def normal_interval(value: float, variance: float, alpha: float) -> tuple[float, float]:

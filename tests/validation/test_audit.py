@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from fairlearn.metrics import MetricFrame, selection_rate, true_negative_rate, true_positive_rate
 
+from cohorts.statistics import wilson
 from tests.validation.cases import DECLARED, make_held_out
 from validation.audit import METRICS, audit, rate
 from validation.modality_audit import OTHER, availability, pattern_groups
-from validation.statistics import wilson
 
 
 def cell(table: pd.DataFrame, feature: str, group: str, metric: str) -> pd.Series:

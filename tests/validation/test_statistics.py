@@ -9,8 +9,9 @@ from sklearn.metrics import roc_auc_score
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
+from cohorts.statistics import delong, wilson
 from validation.estimands import Auroc, Mean, Rate, RateGap
-from validation.statistics import delong, holm, newcombe, wilson
+from validation.statistics import holm, newcombe
 
 
 @pytest.mark.parametrize(("successes", "total"), [(0, 10), (1, 10), (7, 10), (10, 10), (413, 977), (0, 1)])

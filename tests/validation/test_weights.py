@@ -7,9 +7,10 @@ from sklearn.metrics import roc_auc_score
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 from statsmodels.stats.weightstats import DescrStatsW
 
+from cohorts.statistics import delong, mean_and_covariance, wilson
 from validation.estimands import Auroc, Estimand, Mean, Rate, RateGap
 from validation.operating_point import choose_threshold
-from validation.statistics import delong, effective_size, mean_and_covariance, weighted_rate, wilson
+from validation.statistics import effective_size, weighted_rate
 
 ALL = np.ones(60, dtype=bool)
 
