@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,12 @@ from cohorts.spec import load_spec
 from cohorts.synthetic.design import AbsenceDesign, SizeDesign, SyntheticDesign
 from cohorts.synthetic.population import Population
 from cohorts.synthetic.tables import write_cohort
+from cohorts.synthetic.text import MIDDLE, STEP, TextInstrument
 from cohorts.synthetic.variants import Kind
 
 ROOT = Path(__file__).parents[2]
 TWO: dict[str, Kind] = {"labs": "tabular", "note": "text"}
-SMALL = SizeDesign(num_columns=3, num_variables=2, num_events=3, embedding_width=12, image_size=8, num_words=3)
+SMALL = SizeDesign(num_columns=3, num_variables=2, num_events=3, embedding_width=12, image_size=8, num_words=4)
 
 
 def draw(folder: Path, mechanism: str, **options: Any) -> Population:
@@ -48,6 +50,7 @@ def test_absence_depends_on_what_its_mechanism_says_and_on_nothing_else(tmp_path
     else:
         assert by_sex > 0.1
         assert by_age > 0.3
+        assert people.odds.std(axis=0) == pytest.approx([0.4, 0.8], abs=0.05)
     # Age is measured of z, so under MAR u differs a little, but not among people of one age and sex.
     alike = people.male[people.drawn] & (np.abs(people.age[people.drawn]) < 0.5)
     assert (gap(u[alike], labs[alike]) > 0.4) == (mechanism == "mnar")
@@ -79,12 +82,16 @@ def test_a_further_modality_changes_no_other_file(tmp_path: Path) -> None:
 
 
 def test_the_same_seed_writes_the_same_bytes_and_another_one_does_not(tmp_path: Path) -> None:
-    found = []
+    found, loadings = [], []
     for seed in (1, 1, 2):
-        write_cohort(tmp_path, SyntheticDesign(num_subjects=80, seed=seed), sizes=SMALL)
+        truth = write_cohort(tmp_path, SyntheticDesign(num_subjects=80, seed=seed), sizes=SMALL)
+        loadings.append(truth.population.world.instruments["labs"].loading)  # type: ignore[attr-defined]
         found.append({path.name: path.read_bytes() for path in tmp_path.iterdir()})
     assert found[0] == found[1]
     assert all(found[0][name] != found[2][name] for name in found[0])
+    assert np.abs(loadings[0] - loadings[2]).max() > 0.1
+    with zipfile.ZipFile(tmp_path / "scan.npz") as archive:
+        assert {part.date_time[0] for part in archive.infolist()} == {1980}, "the clock must not reach the bytes"
 
 
 @pytest.mark.parametrize("mechanism", ["mcar", "mnar"])
@@ -105,6 +112,48 @@ def test_every_kind_is_read_as_it_was_drawn(tmp_path: Path, mechanism: str, avai
     assert people.weight.mean() == pytest.approx(1)
     assert len(np.unique(people.weight)) == 4
     assert not people.notes
+
+
+def test_sizes_are_those_that_were_asked_for(tmp_path: Path) -> None:
+    write_cohort(tmp_path, SyntheticDesign(num_subjects=300), AbsenceDesign(gaps=0), SMALL)
+    labs = pd.read_parquet(tmp_path / "labs.parquet")
+    assert list(labs) == ["subject_id", "labs_1", "labs_2", "labs_3", "labs_assay", "labs_quality"]
+    assert labs.notna().all(axis=None)
+    vitals = pd.read_parquet(tmp_path / "vitals.parquet")
+    assert sorted(vitals["variable"].unique()) == ["vitals_1", "vitals_2"]
+    assert len(vitals) / vitals["subject_id"].nunique() == pytest.approx(2 * 3, rel=0.1)
+    assert np.load(tmp_path / "omics.npz")["values"].shape[1:] == (12,)
+    assert np.load(tmp_path / "scan.npz")["values"].shape[1:] == (8, 8)
+    words = pd.read_parquet(tmp_path / "note.parquet")["text"].str.split()
+    assert set(words.map(len)) == {4 + 3}
+    assert words.map(lambda row: sum(word[-1].isdigit() for word in row)).eq(4).all()
+
+
+def test_what_is_known_does_not_grow_with_the_width(tmp_path: Path) -> None:
+    modalities: dict[str, Kind] = {"omics": "embedding", "scan": "image"}
+    for width, side in ((64, 8), (4096, 64)):
+        sizes = SizeDesign(embedding_width=width, image_size=side)
+        truth = write_cohort(tmp_path, SyntheticDesign(modalities=modalities, num_subjects=20), sizes=sizes)
+        for name in modalities:
+            assert 5 < np.trace(truth.evidence[name].precision[0]) < 20
+
+
+@pytest.mark.parametrize("prevalence", [0.1, 0.5])
+def test_prevalence_is_about_what_was_asked_for(tmp_path: Path, prevalence: float) -> None:
+    design = SyntheticDesign(modalities={"note": "text"}, num_subjects=20_000, shift=0, prevalence=prevalence)
+    assert write_cohort(tmp_path, design, sizes=SMALL).population.label.mean() == pytest.approx(prevalence, abs=0.01)
+
+
+def test_the_step_of_a_word_counts_as_noise(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    note = TextInstrument.make("note", rng, [0], 1, 4)
+    state, rows = rng.standard_normal((40_000, 1)), np.arange(40_000)
+    ids = np.arange(40_000).astype(str)
+    evidence = note.write(tmp_path, ids, rows, state, rng)
+    texts = pd.read_parquet(tmp_path / "note.parquet")["text"]
+    steps = np.stack([texts.str.extract(rf"\b{topic}(\d+)\b")[0].astype(int) for topic in note.topics], axis=1)
+    residual = (steps - MIDDLE) * STEP - state @ note.loading.T
+    assert evidence.precision[0, 0, 0] == pytest.approx((note.loading**2).sum() / residual.var(), rel=0.012)
 
 
 def test_the_credit_variant_tells_of_customers(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from cohorts.errors import InputError
 from cohorts.synthetic import arrays, events, tabular, text
 from cohorts.synthetic.design import AbsenceDesign, SizeDesign, SyntheticDesign
 from cohorts.synthetic.population import Truth, bayes_scores
+from cohorts.synthetic.posterior import expected_risk_given_presence
 from cohorts.synthetic.tables import write_cohort
 from cohorts.synthetic.variants import VARIANTS
 from cohorts.synthetic.world import AGE_NOISE, MALE
@@ -171,6 +172,12 @@ def test_truth_csv_holds_the_scores_and_no_spec_names_it(small: tuple[Path, Trut
     assert "truth" not in (folder / "cohort.yaml").read_text().replace("truth.csv holds the Bayes scores", "").replace(
         VARIANTS["clinical"].title, ""
     )
+
+
+def test_a_presence_that_was_next_to_impossible_still_has_a_score() -> None:
+    odds, there = np.array([[-1000.0]]), np.array([[True]])
+    score = expected_risk_given_presence(np.zeros((1, 2)), np.eye(2)[None], odds, np.array([1.0]), there, there)
+    assert score == pytest.approx(0.5)
 
 
 def test_a_mask_of_another_shape_is_refused(small: tuple[Path, Truth]) -> None:
