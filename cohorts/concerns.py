@@ -120,7 +120,8 @@ def _alike(cohort: Cohort) -> Iterator[Concern]:
 
 def _gaps(training: Cohort) -> Iterator[Concern]:
     for m, (modality, measurements) in enumerate(training.features.items()):
-        known = measurements.summary().notna()
+        whole = measurements.frame if isinstance(measurements, Tabular) else measurements.summary()
+        known = whole.notna()
         for role in ("rich", "sparse"):
             has = (training.role == role) & training.presence[:, m]
             if has.sum() < SMALLEST_SHOWN:
@@ -135,7 +136,7 @@ def _gaps(training: Cohort) -> Iterator[Concern]:
                         "warning",
                         f"column {word} absent",
                         f"modality {modality}: {_listed(columns)} {word} absent in the {role} cohort, among those who "
-                        "have the modality",
+                        f"have {modality}",
                         len(columns),
                     )
 

@@ -23,13 +23,15 @@ LEVEL = 1e-3  # two-sided, before Bonferroni's correction over all tests
 def rows_apart(cohort: Cohort) -> pd.DataFrame:
     """Parts of the cohort in which associations between modalities of different tables vanish.
 
-    For each pair of modalities, the rank correlations that are strongest overall are compared between every block of
-    consecutive subjects (in the order of the subject table, by site) and everybody else, by Fisher's z. A block counts
-    when at least half of the correlations, and two where there are as many, are significantly weaker there and their
-    median is below a quarter of what it is among the others.
+    For each pair of modalities, the rank correlations that are strongest overall are compared between a stretch of
+    consecutive subjects (in the order of the subject table, by site) and everybody else, by Fisher's z. Stretches are
+    each block of a site, and all that follows a block's first row. One counts when at least half of the correlations,
+    and two where there are as many, are significantly weaker there, and their median is below a quarter of what it is
+    among the others.
 
     Returns:
-        One row a pair of modalities and site: modality_a, modality_b, part, share (of the part's blocks).
+        One row a pair of modalities and site: modality_a, modality_b, part, share (of its rows that the longest such
+        stretch holds).
     """
     if len(cohort) > MOST_SUBJECTS:
         cohort = cohort.take(np.random.default_rng(0).permutation(len(cohort))[:MOST_SUBJECTS])
@@ -38,14 +40,17 @@ def rows_apart(cohort: Cohort) -> pd.DataFrame:
     found = []
     names = [name for name in cohort.modalities if name in features.columns.get_level_values(0)]
     pairs = [(a, b) for a, b in combinations(names, 2) if _tables(cohort, a).isdisjoint(_tables(cohort, b))]
-    num_tests = max(1, len(pairs) * MOST_PAIRS * len(np.unique(block)))
+    part_of = pd.Series(part).groupby(block).first()
+    stretches = _stretches(part_of)
+    share = (stretches * np.bincount(block)).sum(axis=1) / part_of.map(pd.Series(part).value_counts()).to_numpy()[
+        stretches.argmax(axis=1)
+    ]
+    num_tests = max(1, len(pairs) * MOST_PAIRS * len(stretches))
+    scores = {name: _normal_scores(features[name]) for name in names}
     for a, b in pairs:
-        strongest = _strongest(features[a], features[b])
-        for name in np.unique(part):
-            blocks = np.unique(block[part == name])
-            broken = [number for number in blocks if _vanishes(strongest, block == number, num_tests)]
-            if broken:
-                found.append((a, b, str(name), len(broken) / len(blocks)))
+        broken = np.flatnonzero(_vanishes(_strongest(scores[a], scores[b]), block, stretches, num_tests))
+        places = part_of.to_numpy()[stretches[broken].argmax(axis=1)]
+        found += [(a, b, str(name), float(share[broken][places == name].max())) for name in np.unique(places)]
     return pd.DataFrame(found, columns=["modality_a", "modality_b", "part", "share"])
 
 
@@ -68,9 +73,8 @@ def _blocks(cohort: Cohort) -> tuple[np.ndarray, np.ndarray]:
     return block, part
 
 
-def _strongest(a: pd.DataFrame, b: pd.DataFrame) -> list[tuple[np.ndarray, np.ndarray]]:
+def _strongest(x: np.ndarray, y: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     """The pairs of columns with the strongest rank correlation, no column twice, NaN where one is absent."""
-    x, y = _normal_scores(a), _normal_scores(b)
     known_x, known_y = ~np.isnan(x), ~np.isnan(y)
     count = known_x.T.astype(float) @ known_y
     strength = np.abs(np.nan_to_num(x).T @ np.nan_to_num(y)) / np.maximum(count, 1)
@@ -95,25 +99,51 @@ def _normal_scores(frame: pd.DataFrame) -> np.ndarray:
     return scores
 
 
-def _vanishes(pairs: list[tuple[np.ndarray, np.ndarray]], inside: np.ndarray, num_tests: int) -> bool:
-    weaker, ratios = 0, []
+def _stretches(part_of: pd.Series) -> np.ndarray:
+    """Each block, and each block with all that follow it in its part; bool (stretches, blocks)."""
+    part = part_of.to_numpy()
+    same = part[:, None] == part[None, :]
+    number = np.arange(len(part))
+    return np.unique(
+        np.concatenate([np.eye(len(part), dtype=bool), same & (number[None, :] >= number[:, None])]), axis=0
+    )
+
+
+def _vanishes(
+    pairs: list[tuple[np.ndarray, np.ndarray]], block: np.ndarray, stretches: np.ndarray, num_tests: int
+) -> np.ndarray:
+    """Whether the associations of these pairs of columns vanish in each stretch, bool (stretches,)."""
+    weaker, tested = np.zeros(len(stretches)), np.zeros(len(stretches))
+    ratios = []
     for x, y in pairs:
-        known = ~np.isnan(x) & ~np.isnan(y)
-        here, others = known & inside, known & ~inside
-        if here.sum() < LEAST_IN_A_BLOCK // 2 or others.sum() < LEAST_IN_A_BLOCK:
-            continue
-        r_here, r_others = _correlation(x[here], y[here]), _correlation(x[others], y[others])
-        if abs(r_others) < LEAST_ASSOCIATION:
-            continue
-        ratios.append(r_here / r_others)
-        z = (np.arctanh(abs(r_others)) - np.arctanh(r_here * np.sign(r_others))) / np.sqrt(
-            1 / (here.sum() - 3) + 1 / (others.sum() - 3)
-        )
-        weaker += bool(norm.sf(z) < LEVEL / num_tests)
-    return bool(ratios) and weaker >= max(min(2, len(ratios)), len(ratios) / 2) and float(np.median(ratios)) < 0.25
+        here, others = _moments(x, y, block, stretches)
+        r_here, r_others = _correlation(here), _correlation(others)
+        usable = (here[0] >= LEAST_IN_A_BLOCK // 2) & (others[0] >= LEAST_IN_A_BLOCK)
+        usable &= np.abs(r_others) >= LEAST_ASSOCIATION
+        error = np.sqrt(1 / np.maximum(here[0] - 3, 1) + 1 / np.maximum(others[0] - 3, 1))
+        z = (np.arctanh(np.abs(r_others)) - np.arctanh(r_here * np.sign(r_others))) / error
+        weaker += usable & (norm.sf(z) < LEVEL / num_tests)
+        tested += usable
+        ratios.append(np.where(usable, r_here / np.where(usable, r_others, 1), np.nan))
+    if not ratios:
+        return np.zeros(len(stretches), dtype=bool)
+    enough = (tested > 0) & (weaker >= np.maximum(np.minimum(2, tested), tested / 2))
+    median = np.array([np.median(row[~np.isnan(row)]) if (~np.isnan(row)).any() else 1.0 for row in np.array(ratios).T])
+    return enough & (median < 0.25)
 
 
-def _correlation(x: np.ndarray, y: np.ndarray) -> float:
-    if x.std() == 0 or y.std() == 0:
-        return 0.0
-    return float(np.clip(np.corrcoef(x, y)[0, 1], -0.999, 0.999))
+def _moments(x: np.ndarray, y: np.ndarray, block: np.ndarray, stretches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Count and sums of x, y, xx, yy and xy in each stretch, and among all others, each (6, stretches)."""
+    known = ~np.isnan(x) & ~np.isnan(y)
+    x, y, block = x[known], y[known], block[known]
+    terms = (np.ones(len(x)), x, y, x * x, y * y, x * y)
+    by_block = np.stack([np.bincount(block, term, stretches.shape[1]) for term in terms])
+    here = by_block @ stretches.T
+    return here, by_block.sum(axis=1, keepdims=True) - here
+
+
+def _correlation(moments: np.ndarray) -> np.ndarray:
+    n, x, y, xx, yy, xy = moments
+    n = np.maximum(n, 1)
+    spread = np.sqrt(np.maximum((xx - x * x / n) * (yy - y * y / n), 0))
+    return np.clip(np.divide(xy - x * y / n, spread, out=np.zeros(len(n)), where=spread > 1e-9), -0.999, 0.999)
