@@ -37,7 +37,9 @@ class Case:
         }
 
 
-def load_case(cohort: str, data: Path | None, model: Path, controls: Mapping[str, Path]) -> Case:
+def load_case(
+    cohort: str, data: Path | None, model: Path, controls: Mapping[str, Path], held_out_site: str | None = None
+) -> Case:
     """Read cohort, model and controls.
 
     Raises:
@@ -46,7 +48,7 @@ def load_case(cohort: str, data: Path | None, model: Path, controls: Mapping[str
     from lightning_modules.bundle import check_same_inputs, load_bundle
     from lightning_modules.manifest import find_bundle
 
-    people, split = read_and_split(cohort, data)
+    people, split = read_and_split(cohort, data, held_out_site)
     bundles = {name: load_bundle(find_bundle(path)) for name, path in {"": model, **controls}.items()}
     for bundle in bundles.values():
         check_same_inputs(bundle, people.spec)

@@ -16,6 +16,7 @@ def finetune(
     out: Path,
     pretrained: Path | None = None,
     data: Path | None = None,
+    held_out_site: str | None = None,
     network: NetworkOptions | None = None,
     masking: MaskingOptions = MaskingOptions(policy="rate"),
     training: TrainingOptions = TrainingOptions(),
@@ -27,10 +28,11 @@ def finetune(
     A run that was stopped goes on when the same command is given again.
 
     Args:
-        cohort: Path of a cohort spec, or name of a catalog entry (synthetic, heart_disease).
+        cohort: Path of a cohort spec, or name of a catalog entry (synthetic, heart_disease, nhanes, physionet2012).
         out: Folder to make: bundle, split, metrics, resolved config and dashboard run.
         pretrained: Folder that pretrain made; without it, training starts from random weights.
         data: Folder that holds the tables of the spec; not needed for synthetic.
+        held_out_site: Site to hold out instead of the spec's held-out cohort, for leave-one-site-out.
         network: What the network is; only without --pretrained, whose network is kept otherwise.
         masking: Which modalities a training step hides, beside those that are absent.
         training: How long and how fast to train.
@@ -61,7 +63,7 @@ def finetune(
     )
 
     check_accelerator(training.accelerator)
-    people, split = read_and_split(cohort, data)
+    people, split = read_and_split(cohort, data, held_out_site)
     start = starting_point(people, split, pretrained, network or NetworkOptions(), training.seed)
     depends_on = digests(people, split, pretrained=start.digest)
     stage = open_stage(out, BUNDLE, options, depends_on)

@@ -20,7 +20,7 @@ def predict(
 
     Args:
         model: Bundle, folder that finetune made, or registry (its champion is used).
-        cohort: Path of a cohort spec, or name of a catalog entry (synthetic, heart_disease).
+        cohort: Path of a cohort spec, or name of a catalog entry (synthetic, heart_disease, nhanes, physionet2012).
         out: File to make, .csv or .parquet, with the columns subject_id, score and pattern.
         data: Folder that holds the tables of the spec; not needed for synthetic.
         absent: Modalities that nobody here has, separated by commas; their tables and columns need not exist.

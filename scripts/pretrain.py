@@ -13,6 +13,7 @@ def pretrain(
     cohort: str,
     out: Path,
     data: Path | None = None,
+    held_out_site: str | None = None,
     network: NetworkOptions = NetworkOptions(),
     masking: MaskingOptions = MaskingOptions(),
     training: TrainingOptions = TrainingOptions(),
@@ -23,9 +24,10 @@ def pretrain(
     A run that was stopped goes on when the same command is given again.
 
     Args:
-        cohort: Path of a cohort spec, or name of a catalog entry (synthetic, heart_disease).
+        cohort: Path of a cohort spec, or name of a catalog entry (synthetic, heart_disease, nhanes, physionet2012).
         out: Folder to make: bundle, split, metrics, resolved config and dashboard run.
         data: Folder that holds the tables of the spec; not needed for synthetic.
+        held_out_site: Site to hold out instead of the spec's held-out cohort, for leave-one-site-out.
         network: What the network is.
         masking: Which modalities a training step hides.
         training: How long and how fast to train.
@@ -41,16 +43,16 @@ def pretrain(
     from lightning_modules.masking import ModalityMasking
     from lightning_modules.pretrain import PretrainModule
     from lightning_modules.training import check_accelerator
-    from scripts.training_stage import BUNDLE, digests, make_batches, read_and_split, say_notes, train_and_save
+    from scripts.training_stage import BUNDLE, digests, make_batches, read_and_split, say_concerns, train_and_save
 
     check_accelerator(training.accelerator)
-    people, split = read_and_split(cohort, data)
+    people, split = read_and_split(cohort, data, held_out_site)
     depends_on = digests(people, split)
     stage = open_stage(out, BUNDLE, options, depends_on)
     if stage.done:
         say(f"pretrain: already done, in {out}")
         return
-    say_notes(people)
+    say_concerns(people)
     rich, sparse = split.rows("rich_train"), split.rows("sparse_train")
     preprocessing = fit_preprocessing(people.take(split.rows("rich_train", "sparse_train")))
     model = fresh_network(preprocessing, network, seed=training.seed, prevalence=float(people.label[rich].mean()))

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from cohorts.checks import notes_on
 from cohorts.cohort import Cohort
-from cohorts.errors import InputError
-from cohorts.files import canonical_json, write_table, write_whole
+from cohorts.errors import InputError, raise_if
+from cohorts.files import canonical_json, write_whole
 from cohorts.readers import read_cohort
 from cohorts.spec import load_spec
 from cohorts.splits import Split, make_split
@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     from lightning_modules.config import NetworkOptions, TrainingOptions
     from lightning_modules.module import FusionModule
 
+MOST_CONCERNS = 6
 BUNDLE, METRICS, SPLIT = "bundle", "metrics.json", "split.parquet"
 
 
-def read_and_split(cohort: str, data: Path | None) -> tuple[Cohort, Split]:
-    """The cohort of a spec with its frozen split; what is doubtful about it is said."""
-    people = read_cohort(load_spec(cohort), data)
+def read_and_split(cohort: str, data: Path | None, held_out_site: str | None = None) -> tuple[Cohort, Split]:
+    """The cohort of a spec with its frozen split, or with one site held out."""
+    spec = load_spec(cohort)
+    people = read_cohort(spec.with_held_out_site(held_out_site) if held_out_site else spec, data)
     return people, make_split(people, data)
 
 
@@ -35,6 +37,22 @@ def say_notes(people: Cohort) -> None:
     """Tell what a user should know about the tables."""
     for note in notes_on(people):
         say(f"note: {note}")
+
+
+def say_concerns(people: Cohort) -> None:
+    """Tell the most important of what the checks find, before a model sees the cohort.
+
+    Raises:
+        InputError: Something is wrong that would make a model worthless, such as the label among the features.
+    """
+    from cohorts.concerns import concerns_about
+
+    concerns = concerns_about(people)
+    raise_if([f"{c.kind}: {c.sentence}" for c in concerns if c.severity == "error"])
+    for concern in concerns[:MOST_CONCERNS]:
+        say(f"note: {concern.kind}: {concern.sentence}")
+    if len(concerns) > MOST_CONCERNS:
+        say(f"note: {len(concerns) - MOST_CONCERNS} more concerns; r2s-describe shows all of them")
 
 
 def digests(people: Cohort, split: Split, **more: str) -> dict[str, str]:

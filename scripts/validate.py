@@ -16,6 +16,7 @@ def validate(
     policy: str = "screening",
     controls: dict[str, Path] | None = None,
     data: Path | None = None,
+    held_out_site: str | None = None,
     dashboard: DashboardOptions = DashboardOptions(),
 ) -> str:
     """Judge a model on the held-out cohort, with a bias audit, by the checks of a policy.
@@ -24,13 +25,14 @@ def validate(
     3 FAIL, 4 INSUFFICIENT, 5 ERROR.
 
     Args:
-        cohort: Path of a cohort spec, or name of a catalog entry (synthetic, heart_disease).
+        cohort: Path of a cohort spec, or name of a catalog entry (synthetic, heart_disease, nhanes, physionet2012).
         model: Folder that finetune made, or a bundle.
         out: Folder to make: predictions, operating point, decision, report, resolved config and dashboard run.
         policy: Path of a policy, or name of a shipped one (screening).
         controls: Name of a control to the folder that finetune made for it. The shipped policy asks for scratch
             (finetune without --pretrained) and pooled (the same with --transfer.replay_weight 1).
         data: Folder that holds the tables of the spec; not needed for synthetic.
+        held_out_site: Site to hold out instead of the spec's held-out cohort, for leave-one-site-out.
         dashboard: Where the run can be followed.
 
     Example:
@@ -45,7 +47,7 @@ def validate(
 
     rules = load_policy(policy)
     raise_if(unasked_controls(rules, controls or {}))
-    case = load_case(cohort, data, model, controls or {})
+    case = load_case(cohort, data, model, controls or {}, held_out_site)
     stage = open_stage(out, DECISION, options, case.depends_on(rules))
     if stage.done:
         say(f"validate: already done, in {out}")

@@ -21,6 +21,7 @@ def workflow(
     cohort: str,
     out: Path,
     data: Path | None = None,
+    held_out_site: str | None = None,
     policy: str = "screening",
     network: NetworkOptions = NetworkOptions(),
     masking: MaskingOptions = MaskingOptions(),
@@ -34,9 +35,10 @@ def workflow(
     Exit code: 0 PASS, 2 bad input, 3 FAIL, 4 INSUFFICIENT, 5 ERROR.
 
     Args:
-        cohort: Path of a cohort spec, or name of a catalog entry (synthetic, heart_disease).
+        cohort: Path of a cohort spec, or name of a catalog entry (synthetic, heart_disease, nhanes, physionet2012).
         out: Folder to make, with one folder a stage, the registry and the dashboard runs.
         data: Folder that holds the tables of the spec; synthetic makes its own in OUT/data.
+        held_out_site: Site to hold out instead of the spec's held-out cohort, for leave-one-site-out.
         policy: Path of a policy, or name of a shipped one (screening).
         network: What the network is.
         masking: Which modalities a step of pretraining hides.
@@ -57,7 +59,7 @@ def workflow(
 
     rules = load_policy(policy)
     check_accelerator(training.accelerator)
-    people, split = read_and_split(cohort, data)
+    people, split = read_and_split(cohort, data, held_out_site)
     stage = open_stage(out, SUMMARY, options, digests(people, split, policy=rules.digest))
     if stage.done:
         say(f"workflow: already done, nothing to do; this is what {out} holds")
@@ -68,7 +70,7 @@ def workflow(
             with whole_folder(data) as folder:
                 write_tables(folder)
     watch = replace(dashboard, group=dashboard.group or out.name, folder=dashboard.folder or out)
-    common: dict[str, Any] = {"cohort": cohort, "data": data, "dashboard": watch}
+    common: dict[str, Any] = {"cohort": cohort, "data": data, "held_out_site": held_out_site, "dashboard": watch}
     pretrain(out=out / "pretrain", network=network, masking=masking, training=training, **common)
     train: dict[str, Any] = {"training": training, **common}
     finetune(out=out / "finetune", pretrained=out / "pretrain", transfer=transfer, **train)
