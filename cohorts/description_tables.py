@@ -1,0 +1,135 @@
+"""Tables of a description: counts first suppressed, then every figure made from the counts that are shown.
+
+So no figure tells more than its row of counts does. Counts and shares are of people in the tables, not weighted.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cohorts.checks import SMALLEST_SHOWN
+from cohorts.cohort import ROLES, Cohort
+from cohorts.disclosure import estimate_of, is_limit, suppressed
+from cohorts.missingness import NOTHING, count_patterns, pattern_names
+from cohorts.statistics import wilson
+
+ALPHA = 0.025  # one-sided, so that intervals are of 95 %
+MOST_PATTERNS = 11
+EVERYBODY, OTHERS = "everybody", "all other patterns"
+
+
+def roles_of(cohort: Cohort) -> list[str]:
+    """Roles that somebody has, in order."""
+    return [role for role in ROLES if (cohort.role == role).any()]
+
+
+def people(cohort: Cohort) -> list[dict[str, Any]]:
+    """People and label by cohort, and within it by site and by group.
+
+    Returns:
+        Rows with feature ("everybody", "site" or a sensitive feature), role, group, num_subjects, num_positives,
+        num_negatives, and the share of positives: value, lower, upper, approximate.
+    """
+    rows = []
+    for feature, role, group, member in _groups(cohort):
+        positives = int((cohort.label[member] == 1).sum())
+        counts = {"num_subjects": int(member.sum()), "num_positives": positives}
+        counts["num_negatives"] = counts["num_subjects"] - positives
+        rows.append({"feature": feature, "role": role, "group": group, **counts})
+    shown = suppressed(pd.DataFrame(rows), SMALLEST_SHOWN, ("feature", "role"))
+    return [{**row, **share(row["num_positives"], row["num_negatives"])} for row in shown]
+
+
+def availability(cohort: Cohort) -> list[dict[str, Any]]:
+    """Who has which modality, by cohort, and within it by site and by group.
+
+    Returns:
+        Rows with feature, role, group, modality, num_subjects, num_present, num_absent, and the share who have it:
+        value, lower, upper (Wilson, 95 %), approximate.
+    """
+    rows = []
+    for feature, role, group, member in _groups(cohort):
+        size, present = int(member.sum()), cohort.presence[member].sum(axis=0)
+        rows += [
+            {"feature": feature, "role": role, "group": group, "modality": name}
+            | {"num_subjects": size, "num_present": int(count), "num_absent": size - int(count)}
+            for name, count in zip(cohort.modalities, present, strict=True)
+        ]
+    shown = suppressed(pd.DataFrame(rows), SMALLEST_SHOWN, ("feature", "role", "modality"))
+    return [{**row, **share(row["num_present"], row["num_absent"])} for row in shown]
+
+
+def patterns(cohort: Cohort) -> list[dict[str, Any]]:
+    """How many people have which pattern, by cohort; those that fewer than 11 have everywhere are joined.
+
+    Returns:
+        Rows with pattern, present (modalities, None for the joined ones), role, num_subjects and value, the share of
+        the cohort, approximate; the most frequent first, the joined ones last.
+    """
+    roles = roles_of(cohort)
+    used = cohort.role != ""
+    unique, _ = count_patterns(cohort.presence[used])
+    names = pattern_names(unique, cohort.modalities)
+    counts = {role: pd.Series(cohort.pattern[cohort.role == role]).value_counts() for role in roles}
+    table = pd.DataFrame(counts, dtype=float).reindex(names).fillna(0).astype(int)
+    frequent = table[(table >= SMALLEST_SHOWN).any(axis=1)]
+    largest = (frequent / table.sum()).max(axis=1).sort_values(ascending=False, kind="stable")
+    shown = frequent.loc[largest.index[:MOST_PATTERNS]]
+    rest = table.drop(shown.index)
+    rows = [
+        {"pattern": name, "role": role, "num_subjects": int(shown.loc[name, role])}
+        for name in shown.index
+        for role in roles
+    ]
+    if len(rest):
+        rows += [{"pattern": OTHERS, "role": role, "num_subjects": int(rest[role].sum())} for role in roles]
+    safe = suppressed(pd.DataFrame(rows), SMALLEST_SHOWN, ("role",))
+    return [{**row, "present": _modalities_of(row["pattern"]), **_part(row, table.sum())} for row in safe]
+
+
+def share(part: int | str, rest: int | str) -> dict[str, Any]:
+    """A share and its Wilson interval from two counts as they are shown.
+
+    Returns:
+        value, lower and upper, None where a count is hidden or both are 0; approximate where they come from limits.
+    """
+    a, b = estimate_of(part, SMALLEST_SHOWN), estimate_of(rest, SMALLEST_SHOWN)
+    if a is None or b is None or a + b == 0:
+        return {"value": None, "lower": None, "upper": None, "approximate": False}
+    lower, upper = wilson(a, a + b, ALPHA)
+    approximate = is_limit(part, rest)
+    digits = 2 if approximate else 3
+    figures = {"value": a / (a + b), "lower": lower, "upper": upper}
+    return {name: round(float(figure), digits) for name, figure in figures.items()} | {"approximate": approximate}
+
+
+def _part(row: dict[str, Any], sizes: pd.Series) -> dict[str, Any]:
+    """Share of a cohort, whose size is known, who have a pattern."""
+    count = estimate_of(row["num_subjects"], SMALLEST_SHOWN)
+    value = None if count is None else round(min(1.0, count / float(sizes[row["role"]])), 3)
+    return {"value": value, "approximate": is_limit(row["num_subjects"])}
+
+
+def _modalities_of(pattern: str) -> list[str] | None:
+    if pattern == OTHERS:
+        return None
+    return [] if pattern == NOTHING else pattern.split("+")
+
+
+def _groups(cohort: Cohort) -> Iterator[tuple[str, str, str, np.ndarray]]:
+    """Feature, role, group, and who is in it."""
+    for role in roles_of(cohort):
+        yield EVERYBODY, role, EVERYBODY, cohort.role == role
+    columns: dict[str, tuple[np.ndarray, Sequence[str]]] = {}
+    if cohort.spec.site is not None:
+        columns["site"] = (cohort.site, sorted(set(cohort.site.tolist())))
+    for name, declared in cohort.spec.declared_groups.items():
+        columns[name] = (cohort.sensitive[name].to_numpy(), [*declared, "Unknown"])
+    for feature, (values, groups) in columns.items():
+        for role in roles_of(cohort):
+            for group in groups:
+                member = (cohort.role == role) & (values == group)
+                if member.any():
+                    yield feature, role, group, member
