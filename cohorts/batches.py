@@ -4,7 +4,7 @@ A source hands out windows: some thousand rows, in the order in which they are t
 batches. So workers read windows, processes share batches, and a resumed run starts at the window of its next batch.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -15,8 +15,10 @@ from torch.utils.data import DataLoader
 
 Batch = dict[str, Any]
 Rows = dict[str, Tensor]
+Values = tuple[Tensor, ...]
 FEATURES = "features."  # begins the names of modalities among the columns of a window
-WINDOW_BYTES = 4 << 20
+OTHERS = ("presence", "label", "weight")
+WINDOW_BYTES = 2 << 20
 
 
 class Source(Protocol):
@@ -114,10 +116,12 @@ class BatchLoader:
         epoch = self._epoch
         batch = self._start[1] if self._start[0] == epoch else 0
         self._start = (epoch, 0)
-        for rows in self._cut(epoch, batch):
+        for modalities, values in self._cut(epoch, batch):
             batch += 1
             self._place = (epoch, batch)
-            yield self._share(rows)
+            *features, presence, label, weight = values if self.num_ranks == 1 else self._share(values)
+            named = dict(zip(modalities, features, strict=True))
+            yield {"features": named, "presence": presence, "label": label, "weight": weight}
 
     def _windows(self, epoch: int, first: int, num_windows: int) -> Iterator[Rows]:
         read = partial(self.source.read, epoch)
@@ -129,48 +133,42 @@ class BatchLoader:
             batch_size=None,
             sampler=range(first, num_windows),
             num_workers=self.num_workers,
+            prefetch_factor=1,  # windows are large
             collate_fn=_as_is,
             generator=torch.Generator(),  # the global one belongs to the training step
         )
 
-    def _cut(self, epoch: int, batch: int) -> Iterator[Rows]:
+    def _cut(self, epoch: int, batch: int) -> Iterator[tuple[Sequence[str], Values]]:
+        """Names of the modalities, and their values, then presence, label and weight of one batch."""
         sizes = self.source.sizes(epoch)
         ends = np.cumsum(sizes)
         first = int(np.searchsorted(ends, batch * self.batch_size, side="right"))
         skip = batch * self.batch_size - int(ends[first - 1] if first else 0)
-        waiting: Rows = {}
+        waiting: Values = ()
+        modalities: list[str] = []
         for window in self._windows(epoch, first, len(sizes)):
-            rows, skip = _slice(window, skip, None), 0
+            modalities = [name.removeprefix(FEATURES) for name in window if name.startswith(FEATURES)]
+            names = [*(FEATURES + name for name in modalities), *OTHERS]
+            values, skip = _slice([window[name] for name in names], skip, None), 0
             if waiting:
-                missing = self.batch_size - len(waiting["label"])
-                waiting = {name: torch.cat([values, rows[name][:missing]]) for name, values in waiting.items()}
-                if len(waiting["label"]) < self.batch_size:
+                missing = self.batch_size - len(waiting[0])
+                waiting = tuple(torch.cat(pair) for pair in zip(waiting, _slice(values, 0, missing), strict=True))
+                if len(waiting[0]) < self.batch_size:
                     continue
-                yield waiting
-                rows, waiting = _slice(rows, missing, None), {}
-            for parts in zip(*(values.split(self.batch_size) for values in rows.values()), strict=True):
-                piece = dict(zip(rows, parts, strict=True))
-                if len(piece["label"]) == self.batch_size:
-                    yield piece
-                elif len(piece["label"]):  # copied, so that its window can go
-                    waiting = {name: values.clone() for name, values in piece.items()}
+                yield modalities, waiting
+                values, waiting = _slice(values, missing, None), ()
+            for piece in zip(*(column.split(self.batch_size) for column in values), strict=True):
+                if len(piece[0]) == self.batch_size:
+                    yield modalities, piece
+                elif len(piece[0]):  # copied, so that its window can go
+                    waiting = tuple(column.clone() for column in piece)
         if waiting:
-            yield waiting
+            yield modalities, waiting
 
-    def _share(self, rows: Rows) -> Batch:
-        if self.num_ranks > 1:
-            num_rows = len(rows["label"])
-            start, stop = (num_rows * rank // self.num_ranks for rank in (self.rank, self.rank + 1))
-            nobody = start == stop
-            rows = _slice(rows, 0, 1) if nobody else _slice(rows, start, stop)
-            rows |= {"weight": torch.zeros(1)} if nobody else {}
-        batch: Batch = {"features": {}}
-        for name, values in rows.items():
-            if name.startswith(FEATURES):
-                batch["features"][name.removeprefix(FEATURES)] = values
-            else:
-                batch[name] = values
-        return batch
+    def _share(self, values: Values) -> Values:
+        num_rows = len(values[0])
+        start, stop = (num_rows * rank // self.num_ranks for rank in (self.rank, self.rank + 1))
+        return _slice(values, start, stop) if start < stop else (*_slice(values[:-1], 0, 1), torch.zeros(1))
 
 
 class _Windows:
@@ -183,8 +181,8 @@ class _Windows:
         return self.read(window)
 
 
-def _slice(rows: Rows, start: int, stop: int | None) -> Rows:
-    return {name: values[start:stop] for name, values in rows.items()}
+def _slice(values: Sequence[Tensor], start: int, stop: int | None) -> Values:
+    return tuple(column[start:stop] for column in values)
 
 
 def _as_is(window: Any) -> Any:

@@ -140,6 +140,12 @@ class _ProgressLine(Callback):
         self.progress.start()
         self.task = self.progress.add_task(f"{self.title:<10}", total=trainer.max_epochs, state="")
 
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        done = trainer.current_epoch + (batch_idx + 1) / trainer.num_training_batches
+        self.progress.update(self.task, completed=done)
+
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.state.fn != "fit":
             return

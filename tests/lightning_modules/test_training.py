@@ -17,7 +17,7 @@ from cohorts.modalities.tabular import Tabular
 from cohorts.preprocessing import Preprocessing
 from cohorts.splits import Split
 from lightning_modules.bundle import fresh_network
-from lightning_modules.config import MaskingOptions, NetworkOptions, TrainingOptions, TransferOptions
+from lightning_modules.config import MaskingOptions, NetworkOptions, TrainingOptions, TransferOptions, check_options
 from lightning_modules.finetune import FinetuneModule
 from lightning_modules.masking import ModalityMasking
 from lightning_modules.network import FusionNetwork
@@ -140,6 +140,16 @@ def test_short_epochs_write_no_checkpoint_inside(train: Callable, tmp_path: Path
         train(stop_at=13)
     steps, batch = place(tmp_path / "run" / "last.ckpt")
     assert 0 < steps == batch < 13
+
+
+def test_options_of_batches_and_checkpoints_are_checked() -> None:
+    with pytest.raises(InputError) as caught:
+        check_options(TrainingOptions(num_workers=-1, checkpoint_minutes=float("nan"), weight_decay=-1.0))
+    assert caught.value.problems == [
+        "training.weight_decay: must be at least 0 (value: -1.0)",
+        "training.num_workers: must be at least 0 (value: -1)",
+        "training.checkpoint_minutes: must be at least 0 (value: nan)",
+    ]
 
 
 def test_the_same_seed_gives_the_committed_numbers(train: Callable) -> None:
