@@ -50,7 +50,6 @@ def fit(
         trainer = pl.Trainer(
             accelerator=module.options.accelerator,
             devices=1,
-            use_distributed_sampler=False,  # the loader shares out its batches itself
             max_epochs=module.options.num_epochs,
             callbacks=[
                 EarlyStopping("tuning/log_loss", patience=module.options.patience),
@@ -111,9 +110,6 @@ class _KeepPlace(Callback):
         self.path, self.seconds = path, 60 * minutes
 
     def on_train_start(self, *_: Any) -> None:
-        self.last = time.monotonic()
-
-    def on_train_epoch_start(self, *_: Any) -> None:
         self.last = time.monotonic()
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:

@@ -134,3 +134,14 @@ def test_a_folder_of_something_else_is_not_removed(make: Make, tmp_path: Path) -
     with pytest.raises(InputError, match="already there, and would be overwritten"):
         make(prepared=tmp_path)
     assert os.listdir(tmp_path) == ["thesis.txt"]
+
+
+def test_a_place_is_for_the_next_loader_and_for_no_later_one(make: Make) -> None:
+    module = make()
+    num_batches = len(list(module.train_dataloader()))
+    assert module.state_dict() == {"epoch": 0, "batch": num_batches}
+    again = make()
+    assert again.state_dict() == {}
+    again.load_state_dict({"epoch": 0, "batch": 2})
+    assert len(list(again.train_dataloader())) == num_batches - 2
+    assert len(list(again.train_dataloader())) == num_batches

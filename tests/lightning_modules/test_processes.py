@@ -96,7 +96,7 @@ torch.set_num_threads(1)
 trainer = pl.Trainer(
     accelerator="cpu", devices=int(devices), strategy="ddp" if devices == "2" else "auto", max_epochs=2,
     callbacks=[Recorder()], logger=False, enable_checkpointing=False, enable_progress_bar=False,
-    enable_model_summary=False, num_sanity_val_steps=0, use_distributed_sampler=False,
+    enable_model_summary=False, num_sanity_val_steps=0,
 )
 trainer.fit(module, data, ckpt_path=start or None)
 (out / f"rank{trainer.global_rank}.json").write_text(json.dumps(Recorder.seen))

@@ -41,13 +41,14 @@ def train(
         weights: dict[str, float] | None = None,
         folder: str = "run",
         stop_at: int = -1,
+        stop_judging_at: int = -1,
         training: TrainingOptions | None = None,
     ) -> tuple[State, dict]:
         training = training or TRAINING
         network = network or fresh_network(preprocessing, NetworkOptions(), seed=0, prevalence=0.4)
         masking = ModalityMasking(MaskingOptions(policy="rate"), cohort.presence[split.rows("sparse_train")])
         module = KilledModule(network, masking, training, transfer)
-        module.dies_at = stop_at
+        module.dies_at, module.dies_judging_at = stop_at, stop_judging_at
         batches = CohortDataModule(
             cohort,
             split,
@@ -70,14 +71,19 @@ class Killed(Exception):
 
 
 class KilledModule(FinetuneModule):
-    """Dies before a step."""
+    """Dies before a step, or before the tuning subjects after one are judged."""
 
-    dies_at = -1
+    dies_at = dies_judging_at = -1
 
     def training_step(self, batch: Batch, batch_index: int) -> torch.Tensor:
         if self.global_step == self.dies_at:
             raise Killed
         return super().training_step(batch, batch_index)
+
+    def on_validation_epoch_end(self) -> None:
+        if self.global_step == self.dies_judging_at:
+            raise Killed
+        super().on_validation_epoch_end()
 
 
 def equal(a: State, b: State) -> bool:
@@ -124,6 +130,22 @@ def test_a_run_that_was_stopped_inside_an_epoch_goes_on_inside_it_and_ends_the_s
     found, metrics = train(training=long_epochs, folder="stopped")
     assert equal(found, expected)
     assert metrics == expected_metrics
+
+
+def test_a_run_that_was_stopped_between_an_epoch_and_its_judgement_judges_it(
+    train: Callable, long_epochs: TrainingOptions, tmp_path: Path
+) -> None:
+    expected, expected_metrics = train(training=long_epochs, folder="whole")
+    _, num_batches = place(tmp_path / "whole" / "last.ckpt")
+    for step in (num_batches, 2 * num_batches):
+        with pytest.raises(Killed):
+            train(training=long_epochs, folder="stopped", stop_judging_at=step)
+        assert place(tmp_path / "stopped" / "last.ckpt") == (step - 1, num_batches - 1)
+    found, metrics = train(training=long_epochs, folder="stopped")
+    assert equal(found, expected)
+    assert metrics == expected_metrics
+    best = [torch.load(tmp_path / run / "best.ckpt", weights_only=True)["global_step"] for run in ("whole", "stopped")]
+    assert best[0] == best[1]
 
 
 def test_any_number_of_workers_trains_the_same_weights(train: Callable, long_epochs: TrainingOptions) -> None:
