@@ -3,6 +3,7 @@
 import numpy as np
 
 from cohorts.cohort import ROLES, Cohort
+from cohorts.spec import role_expression
 
 SMALLEST_SHOWN = 11  # people or rows, under which a note gives no count, and an error quotes no text
 SMALLEST_CLASS = 10  # subjects of each class, under which a training cohort cannot be split and trained on
@@ -54,7 +55,8 @@ def _role_problems(cohort: Cohort, role: str) -> list[str]:
         return []
     rows = cohort.role == role
     if not rows.any():
-        return [f"cohort {role}: no subject satisfies `{expression}`; mend `roles.{role}`"]
+        written = role_expression(expression, cohort.spec)
+        return [f"cohort {role}: no subject satisfies `{written}`; mend `roles.{role}`"]
     label = cohort.label[rows]
     unknown = int(np.isnan(label).sum())
     if unknown:

@@ -8,6 +8,8 @@ import pandas as pd
 
 from cohorts.checks import SMALLEST_SHOWN, in_words
 
+LARGEST = 1e38  # what a float32 can hold, and more than anything that is measured
+
 
 def as_code(value: Any) -> str | None:
     """A value as the text that a spec would write: 3.0 becomes "3"; absent becomes None.
@@ -40,16 +42,7 @@ def as_numbers(what: str, values: pd.Series, problem: Callable[[str], None]) -> 
     if pd.api.types.is_datetime64_any_dtype(values) or pd.api.types.is_timedelta64_dtype(values):
         problem(f"column {what}: holds dates or times, where numbers are needed; derive a number from it")
         return pd.Series(np.nan, values.index)
-    if (
-        values.map(lambda value: isinstance(value, list | tuple | dict | np.ndarray)).any()
-        if values.dtype == object
-        else False
-    ):
-        problem(
-            f"column {what}: holds lists or records, where numbers are needed; make it an embedding, or pick a part"
-        )
-        return pd.Series(np.nan, values.index)
-    numbers = pd.to_numeric(values, errors="coerce").astype(float)
+    numbers = pd.to_numeric(values, errors="coerce").astype(float) + 0.0  # a -0 is a 0
     texts = values[numbers.isna() & values.notna()]
     if len(texts):
         common = texts.astype(str).value_counts()
@@ -58,9 +51,12 @@ def as_numbers(what: str, values: pd.Series, problem: Callable[[str], None]) -> 
             f"column {what}: {len(texts)} values are not numbers{example}; list their codes under "
             "`missing_codes`, or make the column categorical"
         )
-    infinite = int(np.isinf(numbers).sum())
+    infinite = int((numbers.abs() > LARGEST).sum())
     if infinite:
-        problem(f"column {what}: {infinite} values are infinite, where numbers must be finite; mend the table")
+        problem(
+            f"column {what}: {infinite} values are infinite or beyond {LARGEST:g}, where numbers must be finite; "
+            "mend the table"
+        )
     return numbers
 
 

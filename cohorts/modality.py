@@ -88,7 +88,7 @@ class TabularModality(_Modality):
                 problems.append(f"ordinal {name}: needs at least two codes, each once (value: {levels})")
         problems += _range_problems(self.ranges)
         if problems:
-            raise ValueError("; ".join(problems))
+            raise ValueError("\n".join(problems))
         return self
 
 
@@ -139,7 +139,7 @@ class EventsModality(_Modality):
                 problems.append(f"`{field}` speaks of variables that are not listed: {', '.join(unknown)}")
         problems += _range_problems(self.ranges)
         if problems:
-            raise ValueError("; ".join(problems))
+            raise ValueError("\n".join(problems))
         return self
 
 
@@ -257,7 +257,15 @@ def _range_problems(ranges: Mapping[str, tuple[float | None, float | None]]) -> 
     ]
 
 
+def below_the_data_folder(path: str) -> bool:
+    """Whether a path of a spec stays below the data folder, whatever lies there."""
+    parts = path.replace("\\", "/").split("/")
+    return path.isprintable() and path.strip() != "" and not path.startswith(("/", "\\", "~")) and ".." not in parts
+
+
 def _check_array_file(file: str, table: str | None, row_column: str | None) -> None:
+    if not below_the_data_folder(file):
+        raise ValueError("file: must be a path below the data folder, not empty, absolute or with `..`")
     if not file.endswith((".npy", ".npz")):
         raise ValueError(f"file: must be a .npy or a .npz (value: {file})")
     if file.endswith(".npy") and not (table and row_column):

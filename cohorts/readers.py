@@ -124,11 +124,14 @@ def _time(database: Database) -> np.ndarray:
     values = database.values("time", database.spec.time or "")
     if pd.api.types.is_numeric_dtype(values):
         return values.to_numpy(dtype=float)
-    moments = pd.to_datetime(values, errors="coerce", utc=True)
+    if not pd.api.types.is_datetime64_any_dtype(values):
+        values = values.map(str, na_action="ignore").astype(object)
+    moments = pd.to_datetime(values, errors="coerce", utc=True, format="ISO8601")
     wrong = int((moments.isna() & values.notna()).sum())
     if wrong:
         database.problems.append(
-            f"time `{database.spec.time}`: {wrong} values are neither numbers nor dates; derive a date with strptime"
+            f"time `{database.spec.time}`: {wrong} values are neither numbers nor dates such as 2024-01-31; "
+            "derive a date with strptime"
         )
     return ((moments - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)).to_numpy(dtype=float)
 

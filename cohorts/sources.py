@@ -1,18 +1,34 @@
 """Files of an organisation, of whatever format, as something that DuckDB can select from."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlparse
 
 import duckdb
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.dataset
 import pyarrow.ipc
+import pyarrow.parquet
 
+from cohorts.csv_files import check_csv, delimiter_of, names_in_csv
 from cohorts.errors import InputError
-from cohorts.spec import Table, sql_text
+from cohorts.spec import Table, below_the_data_folder, sql_text
 
 PARQUET, ARROW, DELTA_LOG = (".parquet", ".pq"), (".arrow", ".feather", ".ipc"), "_delta_log"
+
+
+def find_file(data: Path, path: str, what: str) -> Path:
+    """The one file that a path stands for, which is no folder and no pattern.
+
+    Raises:
+        InputError: There is none, it is empty, or it lies outside of the data folder.
+    """
+    if not (data / path).is_file():
+        raise InputError(f"{what}: no file {path} in {data}; put it there, or mend `file`")
+    raise_if_unfit(data, [data / path], what)
+    return data / path
 
 
 def find_files(data: Path, path: str, what: str) -> list[Path]:
@@ -24,11 +40,14 @@ def find_files(data: Path, path: str, what: str) -> list[Path]:
         what: Whose files, for an error.
 
     Raises:
-        InputError: There are none, they are empty, or a symbolic link leads out of the data folder.
+        InputError: There are none, they are empty, or they lie outside of the data folder.
     """
     place = data / path
     if any(sign in path for sign in "*?["):
-        found = sorted(file for file in data.glob(path) if file.is_file())
+        try:
+            found = sorted(file for file in data.glob(path) if file.is_file())
+        except ValueError:
+            raise InputError(f"{what}: {path} is no pattern of files (`**` must stand alone); mend `files`") from None
         if not found:
             raise InputError(f"{what}: no file fits {path} in {data}; put some there, or mend `files`")
     elif place.is_dir():
@@ -51,11 +70,59 @@ def find_files(data: Path, path: str, what: str) -> list[Path]:
 def raise_if_unfit(data: Path, files: list[Path], what: str) -> None:
     """Refuse files that lie elsewhere by a symbolic link, or are empty."""
     for file in files:
+        if not below_the_data_folder(str(file.relative_to(data)) if file.is_relative_to(data) else str(file)):
+            raise InputError(f"{what}: {file} is not a path below the data folder; copy the file there")
         shown = file.relative_to(data)
         if not file.resolve().is_relative_to(data.resolve()):
             raise InputError(f"{what}: {shown} is a symbolic link out of the data folder; copy the file there")
         if file.is_file() and file.stat().st_size == 0:
             raise InputError(f"{what}: {shown} is empty; export it again")
+
+
+def check_columns(table: Table, files: list[Path], what: str) -> list[str]:
+    """Look at the names of the columns of every file.
+
+    Returns:
+        Notes, where files that are stacked have other columns.
+
+    Raises:
+        InputError: A CSV is none, or a file has columns that are named alike but for capitals.
+        pyarrow.ArrowException: A file cannot be read as what it seems to be.
+    """
+    if _format(files[0]) == "delta":
+        return []
+    named = []
+    for file in files:
+        if _format(file) == "csv":
+            check_csv(file, what)
+        names = table.columns or _names_in(file)
+        count = Counter(map(str.casefold, names))
+        twins = sorted({name for name in names if count[name.casefold()] > 1})
+        if twins:
+            raise InputError(
+                f"{what}: {file.name} has columns whose names are alike, or differ only in capitals: "
+                f"{', '.join(twins[:MOST_NAMED])}; rename or drop one"
+            )
+        named.append(set(names))
+    every = set().union(*named)
+    lacking = sorted(set().union(*(every - names for names in named)))
+    if not lacking:
+        return []
+    shown = ", ".join(lacking[:MOST_NAMED]) + (", ..." if len(lacking) > MOST_NAMED else "")
+    return [f"{what}: some of its {len(files)} files lack columns that others have, absent in their rows: {shown}"]
+
+
+def _names_in(file: Path) -> list[str]:
+    kind = _format(file)
+    if kind == "csv":
+        return names_in_csv(file)
+    if kind == "parquet":
+        return list(pyarrow.parquet.read_schema(file).names)
+    with pa.memory_map(str(file)) as source:
+        return list(pyarrow.ipc.open_file(source).schema.names)
+
+
+MOST_NAMED = 10  # columns that a sentence names
 
 
 def select_from(connection: duckdb.DuckDBPyConnection, table: Table, files: list[Path], texts: list[str]) -> str:
@@ -69,7 +136,7 @@ def select_from(connection: duckdb.DuckDBPyConnection, table: Table, files: list
 
     Raises:
         duckdb.Error: They cannot be read as what they seem to be.
-        InputError: The Delta reader is not installed.
+        InputError: The Delta reader is not installed, or the table's log is broken.
     """
     listed = f"[{', '.join(sql_text(str(file)) for file in files)}]"
     kind = _format(files[0])
@@ -80,7 +147,9 @@ def select_from(connection: duckdb.DuckDBPyConnection, table: Table, files: list
         connection.register(name, _arrow(files) if kind == "arrow" else _delta(files[0]))
         return f"SELECT * FROM {name}"
     nulls = ", ".join(sql_text(code) for code in ["", *table.missing_codes])
-    options = f"{listed}, header = {str(table.header).lower()}, nullstr = [{nulls}], sample_size = -1, union_by_name = "
+    # Without skip and comment, lines at the start or with a # would be dropped without a word.
+    options = f"{listed}, header = {str(table.header).lower()}, nullstr = [{nulls}], sample_size = -1, skip = 0, "
+    options += "comment = '', union_by_name = "
     options += str(table.header and len(files) > 1).lower()
     if table.columns:
         options += f", names = [{', '.join(sql_text(column) for column in table.columns)}]"
@@ -99,7 +168,8 @@ def read_wide(table: Table, files: list[Path], texts: list[str]) -> pa.Table:
     """
     kind = _format(files[0])
     if kind == "parquet":
-        return pyarrow.dataset.dataset([str(file) for file in files], format="parquet").to_table()
+        parts = [pyarrow.parquet.read_table(file, partitioning=None) for file in files]
+        return pa.concat_tables(parts, promote_options="permissive")
     if kind == "arrow":
         return _arrow(files)
     if kind == "delta":
@@ -111,7 +181,7 @@ def _read_wide_csv(table: Table, file: Path, texts: list[str]) -> pa.Table:
     return pyarrow.csv.read_csv(
         file,
         read_options=pyarrow.csv.ReadOptions(column_names=table.columns or None, block_size=1 << 26),
-        parse_options=pyarrow.csv.ParseOptions(delimiter="\t" if file.suffix in (".tsv", ".tab") else ","),
+        parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter_of(file)),
         convert_options=pyarrow.csv.ConvertOptions(
             column_types={name: pa.string() for name in texts},
             null_values=["", "NA", "NaN", "nan", *table.missing_codes],
@@ -131,14 +201,28 @@ def _hive(files: list[Path]) -> str:
 
 
 def _arrow(files: list[Path]) -> pa.Table:
-    return pyarrow.dataset.dataset([str(file) for file in files], format="ipc").to_table()
+    parts = [pyarrow.dataset.dataset(str(file), format="ipc").to_table() for file in files]
+    return pa.concat_tables(parts, promote_options="permissive")
 
 
 def _delta(folder: Path) -> Any:
     try:
         from deltalake import DeltaTable
+        from deltalake.exceptions import DeltaError
     except ImportError:
         raise InputError(
             f"table {folder.name}: is a Delta table; install what reads it with `pip install 'rich2sparse[delta]'`"
         ) from None
-    return DeltaTable(str(folder)).to_pyarrow_table()
+    try:
+        table = DeltaTable(str(folder))
+        places = [Path(unquote(urlparse(uri).path)) if "://" in uri else Path(uri) for uri in table.file_uris()]
+        if not all(place.resolve().is_relative_to(folder.resolve()) for place in places):
+            raise InputError(f"table {folder.name}: its Delta log names files outside of its folder; copy the table")
+        return table.to_pyarrow_table()
+    except (DeltaError, OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"table {folder.name}: cannot be read as a Delta table ({type(error).__name__}); mend its log, or export "
+            "the table as Parquet"
+        ) from None

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from cohorts.checks import in_words
 from cohorts.errors import InputError, raise_if
-from cohorts.sources import find_files, read_wide, select_from
+from cohorts.sources import check_columns, find_files, read_wide, select_from
 from cohorts.spec import CohortSpec, Table, sql_text
 
 SUBJECT, ROW = "_subject_id", "_row"
@@ -59,18 +59,26 @@ class Database:
                 except InputError as error:
                     problems += error.problems
         raise_if(problems)
+        readable = [str(file) for listed in files.values() for file in listed]
+        self.connection.execute(f"SET allowed_paths = [{', '.join(map(sql_text, readable))}]")
+        self.connection.execute("SET enable_external_access = false")
+        self.connection.execute("SET python_enable_replacements = false")
+        self.connection.execute("SET lock_configuration = true")
         for name, table in wanted.items():
             try:
                 self._load_table(name, table, {key: files[name, key] for key in table.paths})
             except (duckdb.Error, pa.ArrowException) as error:
-                problems.append(f"table {name}: cannot be read ({first_line(error)})")
+                problems.append(f"table {name}: cannot be read ({first_line(error)}); mend it, or export it again")
             except InputError as error:
                 problems += error.problems
         raise_if(problems)
-        self.connection.execute("SET enable_external_access = false")
 
     def _load_table(self, name: str, table: Table, files: dict[str, list[Path]]) -> None:
         keys = self.spec.subject_id
+        for listed in files.values():
+            self.notes += check_columns(table, listed, f"table {name}")
+        if table.where:
+            one_expression(self.connection, f"table {name}, where", table.where)
         if self.spec.is_wide(name):
             whole = read_wide(table, [file for listed in files.values() for file in listed], keys)
             self.wide[name] = whole
@@ -89,7 +97,18 @@ class Database:
         made = f", {sql_text(key)} AS {quoted(table.file_column)}" if table.file_column else ""
         if table.row_column:
             made += f", row_number() OVER () - 1 AS {quoted(table.row_column)}"
-        return f"SELECT *{made} FROM ({select_from(self.connection, table, files, self.spec.subject_id)})"
+        source = select_from(self.connection, table, files, self.spec.subject_id)
+        held = self.connection.execute(f"DESCRIBE {source}").fetchall() if made else []
+        twice = {row[0].casefold() for row in held} & {str(n).casefold() for n in (table.file_column, table.row_column)}
+        if twice:
+            raise InputError(
+                f"table {files[0].name}: has a column {', '.join(sorted(twice))} already; make another name"
+            )
+        return f"SELECT *{made} FROM ({source})"
+
+    def _counts(self, query: str) -> tuple[int, ...]:
+        """The one row that a query gives; all is fetched, since a result that is not blocks the connection."""
+        return tuple(self.connection.execute(query).fetchall()[0])
 
     def columns_of(self, name: str) -> list[str]:
         """Columns of a table as DuckDB knows it."""
@@ -101,15 +120,15 @@ class Database:
         lacking = [column for column in subject_id if column not in columns]
         if lacking:
             torn = " (one column, so its rows may differ in their number of fields)" if len(columns) == 1 else ""
-            shown = f"it has {', '.join(columns[:MOST_NAMED])}{', ...' if len(columns) > MOST_NAMED else ''}{torn}"
-            return [f"table {name}: has no column {', '.join(lacking)} of the subject id; {shown}"]
+            return [f"table {name}: has no column {', '.join(lacking)} of the subject id; {_listed(columns)}{torn}"]
         if SUBJECT in columns:
             return [f"table {name}: has a column {SUBJECT}, a name that is kept for the joined id; rename it"]
         described = self.connection.execute(f"DESCRIBE {quoted(name)}").fetchall()
         for column in [row[0] for row in described if row[1] in ("FLOAT", "DOUBLE")]:
             # A NaN is above every number for SQL, so that `num > 0` would hold; it means absent.
             self.connection.execute(f"UPDATE {quoted(name)} SET {quoted(column)} = NULL WHERE isnan({quoted(column)})")
-        parts = [f"CAST({quoted(column)} AS VARCHAR)" for column in subject_id]
+        texts = [f"CAST({quoted(column)} AS VARCHAR)" for column in subject_id]
+        parts = [f"(CASE WHEN trim({text}) <> '' THEN {text} END)" for text in texts]
         if len(parts) > 1:
             parts = [f"replace(replace({part}, '\\', '\\\\'), '/', '\\/')" for part in parts]
         self.connection.execute(f"ALTER TABLE {quoted(name)} ADD COLUMN {SUBJECT} VARCHAR")
@@ -123,10 +142,10 @@ class Database:
             f"SELECT count(*), count({SUBJECT}), count(DISTINCT {SUBJECT}), count(DISTINCT lower(trim({SUBJECT}))) "
             f"FROM {quoted(name)}"
         )
-        rows, with_id, distinct, alike = self.connection.execute(count).fetchone() or (0, 0, 0, 0)
+        rows, with_id, distinct, alike = self._counts(count)
         problems = []
         if rows == 0:
-            problems.append(f"table {name}: has no row")
+            problems.append(f"table {name}: has no row; export it again")
         if rows > with_id:
             problems.append(f"table {name}: {rows - with_id} rows have no subject id ({keys}); fill or drop them")
         if with_id > distinct and name not in self.spec.long_tables:
@@ -144,15 +163,26 @@ class Database:
     def _compare_ids(self, name: str, subjects: str) -> None:
         """Say whose rows are left out, and refuse a table in which nobody is known."""
         query = f"SELECT count(*) FROM {quoted(name)} {{}} JOIN {self.first} USING ({SUBJECT})"
-        known, strangers = (self.connection.execute(query.format(kind)).fetchone() for kind in ("SEMI", "ANTI"))
-        if known == (0,):
+        known, strangers = (self._counts(query.format(kind))[0] for kind in ("SEMI", "ANTI"))
+        alike = f"ltrim(regexp_replace(lower(trim({SUBJECT})), '\\.0$', ''), '0')"
+        others = f"SELECT {SUBJECT} FROM {{}} ANTI JOIN {{}} USING ({SUBJECT})"
+        mine, theirs = others.format(quoted(name), self.first), others.format(self.first, quoted(name))
+        (misspelt,) = self._counts(
+            f"SELECT count(DISTINCT {SUBJECT}) FROM ({mine}) WHERE {alike} IN (SELECT {alike} FROM ({theirs}))"
+        )
+        if known == 0:
             self.problems.append(
                 f"table {name}: none of its subject ids is in table {subjects}; both must write them alike, "
                 "leading zeros included"
             )
-        elif strangers and strangers[0]:
+        elif misspelt:
+            self.problems.append(
+                f"table {name}: {misspelt} of its subject ids would be in table {subjects} but for leading zeros, "
+                "capitals, spaces or a `.0`; write each subject's id in one way"
+            )
+        elif strangers:
             self.notes.append(
-                f"table {name}: {in_words(strangers[0])} rows belong to nobody in table {subjects}, and are left out"
+                f"table {name}: {in_words(strangers)} rows belong to nobody in table {subjects}, and are left out"
             )
 
     def values(self, what: str, sql: str, type_name: str | None = None) -> pd.Series:
@@ -160,27 +190,58 @@ class Database:
         value = f"CAST(({sql}) AS {type_name})" if type_name else f"({sql})"
         query = f"SELECT {self.first}.{SUBJECT} AS id, {value} AS value FROM {self.joined} ORDER BY 1"
         try:
+            one_expression(self.connection, what, sql)
+            self._check_type(what, sql, boolean=type_name == "BOOLEAN")
             values = self.connection.execute(query).df()["value"]
+        except InputError as error:
+            self.problems += error.problems
+            return pd.Series([], dtype=object)
         except duckdb.Error as error:
             self.problems.append(f"{what} `{sql}`: cannot be computed ({first_line(error)})")
             return pd.Series([], dtype=object)
         if len(values) == len(self.subject_id):
             return values
-        self.problems.append(f"{what} `{sql}`: gives {len(values)} values for {len(self.subject_id)} subjects")
+        self.problems.append(
+            f"{what} `{sql}`: gives {len(values)} values for {len(self.subject_id)} subjects; write one that gives one"
+        )
         return pd.Series([], dtype=object)
+
+    def _check_type(self, what: str, sql: str, *, boolean: bool) -> None:
+        """Refuse lists and records, and numbers other than 0 and 1 where true or false is needed."""
+        described = self.connection.execute(f"DESCRIBE SELECT ({sql}) AS value FROM {self.joined}").fetchall()
+        if _is_nested(described[0][1]):
+            raise InputError(f"{what} `{sql}`: gives lists or records; pick one value of them")
+        if boolean and described[0][1] != "BOOLEAN":
+            wrong = f"SELECT count(*) FROM {self.joined} WHERE TRY_CAST(({sql}) AS DOUBLE) NOT IN (0, 1)"
+            (count,) = self._counts(wrong)
+            if count:
+                raise InputError(
+                    f"{what} `{sql}`: gives {count} values other than 0 and 1, where true or false is needed; "
+                    "write a comparison"
+                )
 
     def lacks(self, what: str, table: str, columns: list[str]) -> bool:
         """Whether a table lacks one of these columns, which is then noted as a problem."""
         known = self.wide[table].column_names if table in self.wide else self.columns_of(table)
         lacking = [column for column in columns if column not in known]
         if lacking:
-            shown = [column for column in known if column != SUBJECT]
-            has = ", ".join(shown[:MOST_NAMED]) + (", ..." if len(shown) > MOST_NAMED else "")
-            self.problems.append(f"{what}: table {table} has no column {', '.join(lacking)}; it has {has}")
+            shown = _listed([column for column in known if column != SUBJECT])
+            self.problems.append(f"{what}: table {table} has no column {', '.join(lacking)}; {shown}")
         return bool(lacking)
 
-    def columns(self, table: str, columns: list[str]) -> pd.DataFrame:
-        """Columns of a table with one row a subject, in the order of the ids; null for who is not in it."""
+    def columns(self, table: str, columns: list[str], *, lists: bool = False) -> pd.DataFrame:
+        """Columns of a table with one row a subject, in the order of the ids; null for who is not in it.
+
+        Raises:
+            InputError: One holds lists or records, and `lists` is not set.
+        """
+        described = self.connection.execute(f"DESCRIBE {quoted(table)}").fetchall()
+        nested = [row[0] for row in described if row[0] in columns and _is_nested(row[1])]
+        if nested and not lists:
+            raise InputError(
+                f"column {table}.{nested[0]}: holds lists or records; make it an embedding by `list_column`, or "
+                "pick a part"
+            )
         chosen = ", ".join(f"{quoted(table)}.{quoted(column)}" for column in columns)
         join = f"LEFT JOIN {quoted(table)} ON {quoted(table)}.{SUBJECT} = {self.first}.{SUBJECT}"
         source = self.first if quoted(table) == self.first else f"{self.first} {join}"
@@ -195,15 +256,36 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def one_expression(connection: duckdb.DuckDBPyConnection, what: str, sql: str) -> None:
+    """Refuse SQL that is more than one expression.
+
+    Raises:
+        InputError: It would end the statement in which it stands, and begin another.
+        duckdb.Error: It is no SQL.
+    """
+    if len(connection.extract_statements(f"SELECT ({sql})")) != 1:
+        raise InputError(f"{what} `{sql}`: must be one SQL expression; drop the semicolon and what follows it")
+
+
+def _is_nested(type_name: str) -> bool:
+    return type_name.endswith("]") or type_name.startswith(("STRUCT", "MAP", "UNION", "VARIANT"))
+
+
+def _listed(columns: list[str]) -> str:
+    """The columns of a table, unless they are the values of its first row."""
+    if any(re.fullmatch(r"[-+.\d][-+.,:/\deE ]*", column) for column in columns):
+        return "its first line seems to hold values; set `header: false` and name the columns under `columns`"
+    return f"it has {', '.join(columns[:MOST_NAMED])}{', ...' if len(columns) > MOST_NAMED else ''}"
+
+
 def first_line(error: Exception) -> str:
     """The reader's own words, without any value of a table."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    shown = [
-        lines[0],
-        *[line for line in lines[1:] if line.startswith(("Candidate", "Expected", "Invalid unicode"))][:1],
-    ]
-    if isinstance(error, duckdb.ConversionException):
-        shown[0] = re.sub(r"string '.*?' to", "a text to", shown[0])
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    known = ("Candidate", "Expected", "Invalid unicode")
+    shown = [lines[0], *[line for line in lines[1:] if line.startswith(known)][:1]]
+    if isinstance(error, duckdb.ConversionException | duckdb.InvalidInputException | duckdb.OutOfRangeException):
+        shown[0] = re.sub(r"['\"].*['\"]|['\"].*", "...", shown[0])
+        shown[0] = re.sub(r"value \S+ can't", "a value that can't", shown[0])
     if isinstance(error, pa.ArrowException):
-        shown[0] = re.sub(r"(conversion error to \w+: invalid value) '.*'", r"\1", shown[0])
+        shown[0] = re.sub(r"(conversion error to \w+: invalid value|columns, got \d+).*", r"\1", shown[0])
     return " ".join(shown)

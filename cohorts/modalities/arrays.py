@@ -1,6 +1,7 @@
 """NumPy files: .npz with its own subject ids, or .npy whose rows a table names."""
 
 import zipfile
+import zlib
 
 import numpy as np
 
@@ -8,7 +9,7 @@ from cohorts.checks import in_words
 from cohorts.codes import as_codes
 from cohorts.errors import InputError
 from cohorts.modality import EmbeddingModality, ImageModality
-from cohorts.sources import find_files
+from cohorts.sources import find_file
 from cohorts.tables import Database
 
 
@@ -29,11 +30,13 @@ def read_array(
     Raises:
         InputError: There is no such array, or its rows do not belong to subjects.
     """
-    file = find_files(database.data, str(modality.file), f"modality {name}")[0]
+    file = find_file(database.data, str(modality.file), f"modality {name}")
     try:
         loaded = np.load(file, allow_pickle=False, mmap_mode="r" if file.suffix == ".npy" else None)
-        arrays = {key: loaded[key] for key in loaded.files} if file.suffix == ".npz" else {"values": loaded}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        if isinstance(loaded, np.ndarray) != (file.suffix == ".npy"):
+            raise ValueError
+        arrays = {"values": loaded} if file.suffix == ".npy" else {key: loaded[key] for key in loaded.files}
+    except (OSError, ValueError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error):
         raise InputError(
             f"modality {name}: {modality.file} cannot be read as a NumPy file of plain numbers; export it again"
         ) from None
@@ -52,14 +55,18 @@ def read_array(
         row = _rows_of_table(database, name, modality, len(values))
     present = row >= 0
     taken = np.zeros((len(row), *values.shape[1:]), dtype=np.float32)
-    taken[present] = values[row[present]]
+    with np.errstate(over="ignore"):  # what a float32 cannot hold becomes infinite, which is refused
+        taken[present] = values[row[present]]
     return taken, present
 
 
 def _rows_of_ids(database: Database, name: str, ids: np.ndarray, num_rows: int) -> np.ndarray:
-    texts = ids.astype(str)
-    if ids.ndim != 1 or len(texts) != num_rows:
-        raise InputError(f"modality {name}: has {len(texts)} subject ids for {num_rows} rows; they must be as many")
+    if ids.ndim != 1 or len(ids) != num_rows or ids.dtype.kind not in "iuUS":
+        raise InputError(
+            f"modality {name}: has subject ids of shape {ids.shape} and type {ids.dtype} for {num_rows} rows; give "
+            "one text for each row"
+        )
+    texts = np.char.decode(ids, "utf-8", "replace") if ids.dtype.kind == "S" else ids.astype(str)
     if len(np.unique(texts)) < len(texts):
         raise InputError(
             f"modality {name}: {len(texts) - len(np.unique(texts))} rows repeat a subject id; keep one each"
@@ -84,9 +91,9 @@ def _rows_of_table(
     known = texts.notna().to_numpy(dtype=bool)
     whole = texts[known].str.fullmatch(r"\d+").to_numpy(dtype=bool)
     row = np.full(len(texts), -1)
-    row[np.flatnonzero(known)[whole]] = texts[known][whole].astype(int)
+    row[np.flatnonzero(known)[whole]] = texts[known][whole].astype(float).clip(upper=num_rows).astype(int)
     wrong = int((~whole).sum()) + int((row >= num_rows).sum())
-    twice = int(_repeats(row[row >= 0]))
+    twice = int(_repeats(row[(row >= 0) & (row < num_rows)]))
     if wrong or twice:
         raise InputError(
             f"modality {name}: {wrong} values of {table}.{column} are no row of {modality.file}, which has {num_rows}, "

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from cohorts.errors import InputError
 from cohorts.modality import EmbeddingModality
 
 MOST_IN_SUMMARY = 50
@@ -18,9 +19,11 @@ class Embedding:
 
     Attributes:
         values: Float32 (N, F), NaN where absent, never infinite.
+        columns: Digest of the names of the F numbers, or "" where they have none, or where nobody has any.
     """
 
     values: np.ndarray
+    columns: str = ""
 
     @property
     def present(self) -> np.ndarray:
@@ -30,10 +33,10 @@ class Embedding:
         return len(self.values)
 
     def take(self, index: np.ndarray) -> "Embedding":
-        return Embedding(self.values[index])
+        return Embedding(self.values[index], self.columns)
 
     def content(self) -> Iterator[bytes]:
-        yield str(self.values.shape).encode()
+        yield f"{self.values.shape} {self.columns}".encode()
         yield np.ascontiguousarray(self.values).tobytes()
 
     def summary(self) -> pd.DataFrame:
@@ -45,10 +48,14 @@ class Embedding:
 
 @dataclass(frozen=True)
 class FittedEmbedding:
-    """Centre and scale of every number; a number that never varied in training becomes 0."""
+    """Centre and scale of every number; a number that never varied in training becomes 0.
+
+    `transform` raises an InputError for vectors of another length, or of columns with other names.
+    """
 
     centre: tuple[float, ...]
     scale: tuple[float, ...]
+    columns: str = ""
     kind: ClassVar[str] = "embedding"
 
     @property
@@ -60,16 +67,25 @@ class FittedEmbedding:
         return {}
 
     def transform(self, measurements: Embedding) -> np.ndarray:
+        values = measurements.values
+        if np.isnan(values).all():
+            return np.zeros((len(values), self.num_inputs), dtype=np.float32)
+        if (values.shape[1], measurements.columns) != (self.num_inputs, self.columns):
+            raise InputError(
+                f"embedding: has {values.shape[1]} numbers a subject, where the model was fitted on {self.num_inputs}"
+                f"{' of other names' if values.shape[1] == self.num_inputs else ''}; give the same columns"
+            )
         centre, scale = np.array(self.centre, dtype=np.float32), np.array(self.scale, dtype=np.float32)
-        scores = (measurements.values - centre) / scale
+        with np.errstate(over="ignore"):
+            scores = (values - centre) / scale
         return np.nan_to_num(np.clip(scores, -5, 5, out=scores), copy=False, nan=0.0)
 
     def state(self) -> dict[str, Any]:
-        return {"centre": list(self.centre), "scale": list(self.scale)}
+        return {"centre": list(self.centre), "scale": list(self.scale), "columns": self.columns}
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> "FittedEmbedding":
-        return cls(tuple(state["centre"]), tuple(state["scale"]))
+        return cls(tuple(state["centre"]), tuple(state["scale"]), state["columns"])
 
 
 def fit_embedding(training: Embedding, modality: EmbeddingModality) -> FittedEmbedding:
@@ -79,5 +95,5 @@ def fit_embedding(training: Embedding, modality: EmbeddingModality) -> FittedEmb
     centre = np.nansum(training.values, axis=0, dtype=float) / count
     spread = np.sqrt(np.nansum((training.values - centre) ** 2, axis=0, dtype=float) / count)
     # Infinite, so that what did not vary becomes 0; JSON has no infinity, hence the largest float32.
-    scale = np.where(spread > 1e-12, spread, np.finfo(np.float32).max)
-    return FittedEmbedding(tuple(centre.tolist()), tuple(scale.tolist()))
+    scale = np.where(spread > np.maximum(1e-12, 1e-7 * np.abs(centre)), spread, np.finfo(np.float32).max)
+    return FittedEmbedding(tuple(centre.tolist()), tuple(scale.tolist()), training.columns)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from cohorts.errors import InputError
 from cohorts.modality import ImageModality
 
 
@@ -40,7 +41,7 @@ class Images:
 
 @dataclass(frozen=True)
 class FittedImages:
-    """Shape, and centre and scale of all pixels together."""
+    """Shape, and centre and scale of all pixels together; `transform` raises an InputError for images of another."""
 
     shape: tuple[int, int, int]
     centre: float
@@ -56,7 +57,15 @@ class FittedImages:
         return dict(zip(("num_channels", "height", "width"), self.shape, strict=True))
 
     def transform(self, measurements: Images) -> np.ndarray:
-        scores = (measurements.pixels - np.float32(self.centre)) / np.float32(self.scale)
+        if not measurements.present.any():
+            return np.zeros((len(measurements), self.num_inputs), dtype=np.float32)
+        if measurements.pixels.shape[1:] != self.shape:
+            raise InputError(
+                f"images: are {measurements.pixels.shape[1:]} (channels, height, width), where the model was fitted on "
+                f"{self.shape}; resize them"
+            )
+        with np.errstate(over="ignore"):
+            scores = np.clip((measurements.pixels - np.float32(self.centre)) / np.float32(self.scale), -10, 10)
         return np.where(measurements.present[:, None], scores.reshape(len(measurements), -1), np.float32(0))
 
     def state(self) -> dict[str, Any]:
@@ -72,5 +81,7 @@ def fit_images(training: Images, modality: ImageModality) -> FittedImages:
     """Fit on training subjects who have the modality."""
     channels, height, width = training.pixels.shape[1:]
     some = training.pixels.size > 0
-    scale = float(training.pixels.std()) if some else 0.0
-    return FittedImages((channels, height, width), float(training.pixels.mean()) if some else 0.0, scale or 1.0)
+    centre = float(training.pixels.mean(dtype=float)) if some else 0.0
+    scale = float(training.pixels.std(dtype=float)) if some else 0.0
+    scale = scale if scale > 1e-6 * abs(centre) else 1.0
+    return FittedImages((channels, height, width), centre, scale)

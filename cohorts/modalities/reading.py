@@ -1,27 +1,27 @@
 """Tables and files to the measurements of each kind of modality; problems are gathered in the database."""
 
-from pathlib import Path
 from typing import Any
 
 import duckdb
 import numpy as np
 import pandas as pd
-from PIL import Image
+import pyarrow as pa
 
-from cohorts.checks import in_words
+from cohorts.checks import SMALLEST_SHOWN, in_words
 from cohorts.codes import as_code, as_codes, as_numbers, within, without
 from cohorts.errors import InputError
-from cohorts.modalities.arrays import read_array
 from cohorts.modalities.embedding import Embedding
 from cohorts.modalities.events import Events
 from cohorts.modalities.image import Images
 from cohorts.modalities.measurements import Measurements
 from cohorts.modalities.tabular import Tabular
 from cohorts.modalities.text import Texts
-from cohorts.modality import EmbeddingModality, EventsModality, ImageModality, TabularModality, TextModality
-from cohorts.sources import raise_if_unfit
+from cohorts.modalities.vectors import read_embedding, read_images
+from cohorts.modality import EventsModality, TabularModality, TextModality
 from cohorts.spec import sql_text
-from cohorts.tables import SUBJECT, Database, first_line, quoted
+from cohorts.tables import SUBJECT, Database, first_line, one_expression, quoted
+
+MOST_LEVELS = 1000  # of a categorical column
 
 
 def read_modality(database: Database, name: str, modality: Any) -> Measurements:
@@ -33,8 +33,8 @@ def read_modality(database: Database, name: str, modality: Any) -> Measurements:
         return READ[modality.kind](database, name, modality)
     except InputError as error:
         database.problems += error.problems
-    except duckdb.Error as error:
-        database.problems.append(f"modality {name}: cannot be read ({first_line(error)})")
+    except (duckdb.Error, pa.ArrowException) as error:
+        database.problems.append(f"modality {name}: cannot be read ({first_line(error)}); mend its table")
     return nobody(modality, len(database.subject_id))
 
 
@@ -68,14 +68,25 @@ def _read_tabular(database: Database, name: str, modality: TabularModality) -> T
         if column in modality.numeric:
             numbers = as_numbers(what, values, database.problems.append).to_numpy()
             columns[column] = pd.Series(within(what, numbers, modality.ranges.get(column), database.notes.append))
-        elif column in modality.ordinal:
+        elif column in modality.ordinal:  # the position of the code
             places = {as_code(code): float(place) for place, code in enumerate(modality.ordinal[column])}
             columns[column] = _declared(what, as_codes(values), list(places), database).map(places).astype(float)
         else:
             declared = [as_code(code) for code in modality.codes.get(column, [])]
             codes = as_codes(values)
             columns[column] = (_declared(what, codes, declared, database) if declared else codes).astype(object)
+            _check_levels(what, columns[column], database)
     return Tabular(pd.DataFrame(columns))
+
+
+def _check_levels(what: str, codes: pd.Series, database: Database) -> None:
+    counts = codes.value_counts()
+    rare = int(counts[counts < SMALLEST_SHOWN].sum())
+    if (len(counts) > MOST_LEVELS and rare > counts.sum() / 2) or int((counts >= SMALLEST_SHOWN).sum()) > MOST_LEVELS:
+        database.problems.append(
+            f"column {what}: has {len(counts)} different codes, where {MOST_LEVELS} can be told apart at most; if it "
+            "holds free text, make it a modality of kind text; else group its codes with `derive`, or drop it"
+        )
 
 
 def _declared(what: str, codes: pd.Series, declared: list[str | None], database: Database) -> pd.Series:
@@ -90,16 +101,18 @@ def _read_events(database: Database, name: str, modality: EventsModality) -> Eve
     needed = [modality.variable, modality.value] if modality.variable and modality.value else modality.variables
     if database.lacks(f"modality {name}", modality.table, needed):
         return nobody(modality, len(database.subject_id))  # type: ignore[return-value]
-    rows = database.connection.execute(_events_query(database, modality)).df()
+    rows = database.connection.execute(_events_query(database, name, modality)).df()
     note = database.notes.append
-    numbers = as_numbers(f"{name}.value", rows["value"], database.problems.append).to_numpy(copy=True)
     variable, time = rows["variable"].to_numpy(dtype=np.int16), rows["time"].to_numpy(dtype=float)
+    for place, label in enumerate(modality.variables):
+        if label in modality.missing_codes:
+            mine = rows["variable"] == place
+            rows.loc[mine, "value"] = without(rows.loc[mine, "value"], modality.missing_codes[label])
+    numbers = as_numbers(f"{name}.value", rows["value"], database.problems.append).to_numpy(copy=True)
     for place, label in enumerate(modality.variables):
         mine = variable == place
         if not mine.any():
             note(f"{name}: nobody has the variable {label}")
-        codes = [float(code) for code in modality.missing_codes.get(label, []) if _is_number(code)]
-        numbers[mine] = np.where(np.isin(numbers[mine], codes), np.nan, numbers[mine])
         numbers[mine] = within(f"{name}.{label}", numbers[mine], modality.ranges.get(label), note)
     untimed = int((np.isnan(time) & ~np.isnan(numbers)).sum())
     if untimed:
@@ -113,16 +126,28 @@ def _read_events(database: Database, name: str, modality: EventsModality) -> Eve
     return Events(start.astype(np.int64), time, variable, numbers, tuple(modality.variables))
 
 
-def _events_query(database: Database, modality: EventsModality) -> str:
-    """One row a value: id, variable (its place in the spec), time, value."""
+def _events_query(database: Database, name: str, modality: EventsModality) -> str:
+    """One row a value: id, variable (its place in the spec), time, value.
+
+    Raises:
+        InputError: The time gives no numbers.
+    """
     table = quoted(modality.table)
     joined = f"{table} JOIN {database.first} ON {table}.{SUBJECT} = {database.first}.{SUBJECT}"
     time = f"CAST(({modality.time}) AS DOUBLE) AS time"
+    try:
+        one_expression(database.connection, f"modality {name}, time", modality.time)
+        database.connection.execute(f"SELECT count({time.removesuffix(' AS time')}) FROM {joined}").fetchall()
+    except duckdb.Error as error:
+        raise InputError(
+            f"modality {name}: its time `{modality.time}` cannot be computed as a number ({first_line(error)}); give "
+            "one on each subject's own clock, such as `date_diff('minute', admitted, charted)`"
+        ) from None
     if modality.variable and modality.value:
         places = ", ".join(f"({sql_text(name)}, {place})" for place, name in enumerate(modality.variables))
         return (
-            f"SELECT {table}.{SUBJECT} AS id, named.place AS variable, {time}, {table}.{quoted(modality.value)} AS value "
-            f"FROM {joined} JOIN (VALUES {places}) AS named(name, place) "
+            f"SELECT {table}.{SUBJECT} AS id, named.place AS variable, {time}, "
+            f"{table}.{quoted(modality.value)} AS value FROM {joined} JOIN (VALUES {places}) AS named(name, place) "
             f"ON CAST({table}.{quoted(modality.variable)} AS VARCHAR) = named.name"
         )
     parts = [
@@ -130,111 +155,6 @@ def _events_query(database: Database, modality: EventsModality) -> str:
         for place, name in enumerate(modality.variables)
     ]
     return " UNION ALL ".join(parts)
-
-
-def _read_embedding(database: Database, name: str, modality: EmbeddingModality) -> Embedding:
-    if modality.file:
-        rows, present = read_array(database, name, modality, dimensions=(2,))
-        values = np.where(present[:, None], rows, np.float32(np.nan))
-    elif modality.column_pattern:
-        values = _wide_columns(database, name, str(modality.table), modality.column_pattern)
-    else:
-        values = _list_column(database, name, str(modality.table), str(modality.list_column))
-    infinite = int(np.isinf(values).sum())
-    if infinite:
-        raise InputError(f"modality {name}: {infinite} values are infinite, where numbers must be finite; mend them")
-    return Embedding(values)
-
-
-def _wide_columns(database: Database, name: str, table: str, pattern: str) -> np.ndarray:
-    from fnmatch import fnmatchcase
-
-    wide = database.wide[table]
-    chosen = [c for c in wide.column_names if fnmatchcase(c, pattern) and c not in database.spec.subject_id]
-    if not chosen:
-        raise InputError(f"modality {name}: no column of table {table} fits {pattern}; mend `column_pattern`")
-    texts = [c for c in chosen if not _numeric_type(wide.schema.field(c).type)]
-    if texts:
-        raise InputError(
-            f"modality {name}: {len(texts)} columns of table {table} that fit {pattern} are not numeric, among them "
-            f"{texts[0]}; mend them, or the pattern"
-        )
-    rows = database.columns(table, ["_row"])["_row"].to_numpy(dtype=float)
-    known = np.flatnonzero(~np.isnan(rows))
-    values = np.full((len(rows), len(chosen)), np.nan, dtype=np.float32)
-    place = rows[known].astype(int)
-    for number, column in enumerate(chosen):
-        values[known, number] = wide.column(column).to_numpy()[place]
-    return values
-
-
-def _numeric_type(kind: Any) -> bool:
-    import pyarrow as pa
-
-    return (
-        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind)
-    )
-
-
-def _list_column(database: Database, name: str, table: str, column: str) -> np.ndarray:
-    if database.lacks(f"modality {name}", table, [column]):
-        return np.full((len(database.subject_id), 1), np.nan, dtype=np.float32)
-    lists = database.columns(table, [column])[column]
-    known = lists.map(lambda value: isinstance(value, np.ndarray | list)).to_numpy(dtype=bool)
-    if (~known & lists.notna().to_numpy()).any():
-        raise InputError(f"modality {name}: column {table}.{column} holds no lists of numbers; mend `list_column`")
-    lengths = sorted({len(value) for value in lists[known]})
-    if len(lengths) != 1 or lengths[0] == 0:
-        raise InputError(
-            f"modality {name}: the lists of {table}.{column} must all have one length above 0, and have "
-            f"{'no values' if not lengths else f'from {lengths[0]} to {lengths[-1]}'}; mend the table"
-        )
-    values = np.full((len(lists), lengths[0]), np.nan, dtype=np.float32)
-    try:
-        values[known] = np.stack([np.ma.filled(np.ma.asarray(value, dtype=float), np.nan) for value in lists[known]])
-    except (TypeError, ValueError):
-        raise InputError(f"modality {name}: the lists of {table}.{column} hold values that are not numbers") from None
-    return values
-
-
-def _read_images(database: Database, name: str, modality: ImageModality) -> Images:
-    if modality.file:
-        pixels, present = read_array(database, name, modality, dimensions=(3, 4))
-        pixels = np.moveaxis(pixels, -1, 1) if pixels.ndim == 4 else pixels[:, None]
-        if not np.isfinite(pixels[present]).all():
-            raise InputError(f"modality {name}: some pixels are not finite; mend {modality.file}")
-        if min(pixels.shape[2:]) < 8:
-            raise InputError(
-                f"modality {name}: images are {pixels.shape[2]} x {pixels.shape[3]}, and need 8 x 8 at least"
-            )
-        return Images(np.ascontiguousarray(np.where(present[:, None, None, None], pixels, np.float32(0))), present)
-    height, width = modality.size or (0, 0)
-    if database.lacks(f"modality {name}", str(modality.table), modality.columns):
-        return nobody(modality, len(database.subject_id))  # type: ignore[return-value]
-    paths = as_codes(database.columns(str(modality.table), modality.columns)[modality.columns[0]])
-    pixels = np.zeros((len(paths), 1, height, width), dtype=np.float32)
-    present = paths.notna().to_numpy(dtype=bool)
-    broken = 0
-    for row in np.flatnonzero(present):
-        try:
-            pixels[row, 0] = _read_png(database.data, str(paths[row]), (width, height))
-        except (OSError, InputError, ValueError, Image.DecompressionBombError):
-            broken += 1
-    if broken:
-        raise InputError(
-            f"modality {name}: {in_words(broken)} of {int(present.sum())} images are missing, outside of the data "
-            "folder, or cannot be read as PNG; mend the files or the paths"
-        )
-    return Images(pixels, present)
-
-
-def _read_png(data: Path, path: str, size: tuple[int, int]) -> np.ndarray:
-    file = data / path
-    raise_if_unfit(data, [file], "image")
-    with Image.open(file, formats=["PNG"]) as image:
-        deep = image.mode.startswith(("I", "F"))  # 16 bits and more
-        grey = image.convert("F" if deep else "L")
-        return np.asarray(grey.resize(size, Image.Resampling.BILINEAR), dtype=np.float32) / (65535 if deep else 255)
 
 
 def _read_texts(database: Database, name: str, modality: TextModality) -> Texts:
@@ -245,18 +165,10 @@ def _read_texts(database: Database, name: str, modality: TextModality) -> Texts:
     return Texts(np.array(held, dtype=object))
 
 
-def _is_number(code: Any) -> bool:
-    try:
-        float(code)
-    except ValueError:
-        return False
-    return True
-
-
 READ: dict[str, Any] = {
     "tabular": _read_tabular,
     "events": _read_events,
-    "embedding": _read_embedding,
-    "image": _read_images,
+    "embedding": read_embedding,
+    "image": read_images,
     "text": _read_texts,
 }

@@ -177,7 +177,8 @@ def fit_numbers(name: str, known: np.ndarray, *, num_people: int, has_gaps: bool
         return Column(name, quantiles=tuple(grid.tolist()), has_gaps=has_gaps)
     centre = float(known.mean()) if len(known) else 0.0
     scale = float(known.std()) if len(known) else 0.0
-    return Column(name, centre=centre, scale=scale or 1.0, has_gaps=has_gaps)
+    scale = scale if scale > 1e-9 * abs(centre) else 1.0  # what does not vary may seem to, by rounding
+    return Column(name, centre=centre, scale=scale, has_gaps=has_gaps)
 
 
 def _fit_levels(values: pd.Series, has_gaps: bool) -> Column:

@@ -88,7 +88,7 @@ def test_all_problems_come_at_once() -> None:
 
 
 def test_an_unknown_name_lists_the_catalog() -> None:
-    with pytest.raises(InputError, match="nor one of those that ship: heart_disease, synthetic"):
+    with pytest.raises(InputError, match="nor one of those that ship: heart_disease, nhanes, physionet2012, synthetic"):
         load_spec("hart")
 
 
