@@ -57,7 +57,7 @@ def finetune(
         digests,
         make_batches,
         read_and_split,
-        say_notes,
+        say_concerns,
         starting_point,
         train_and_save,
     )
@@ -70,7 +70,7 @@ def finetune(
     if stage.done:
         say(f"finetune: already done, in {out}")
         return
-    say_notes(people)
+    say_concerns(people)
     policy = ModalityMasking(masking, people.presence[split.rows("sparse_train")])
     module = FinetuneModule(start.network, policy, training, transfer)
     weights = {"sparse_train": 1.0, "rich_train": replay}

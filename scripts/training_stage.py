@@ -4,7 +4,6 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cohorts.checks import notes_on
 from cohorts.cohort import Cohort
 from cohorts.errors import InputError, raise_if
 from cohorts.files import canonical_json, write_whole
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from lightning_modules.module import FusionModule
 
 MOST_CONCERNS = 6
+_told: set[str] = set()  # fingerprints of cohorts
 BUNDLE, METRICS, SPLIT = "bundle", "metrics.json", "split.parquet"
 
 
@@ -33,20 +33,17 @@ def read_and_split(cohort: str, data: Path | None, held_out_site: str | None = N
     return people, make_split(people, data)
 
 
-def say_notes(people: Cohort) -> None:
-    """Tell what a user should know about the tables."""
-    for note in notes_on(people):
-        say(f"note: {note}")
-
-
 def say_concerns(people: Cohort) -> None:
-    """Tell the most important of what the checks find, before a model sees the cohort.
+    """Tell the most important of what the checks find, once a process, before a model sees the cohort.
 
     Raises:
         InputError: Something is wrong that would make a model worthless, such as the label among the features.
     """
     from cohorts.concerns import concerns_about
 
+    if people.fingerprint in _told:
+        return
+    _told.add(people.fingerprint)
     concerns = concerns_about(people)
     raise_if([f"{c.kind}: {c.sentence}" for c in concerns if c.severity == "error"])
     for concern in concerns[:MOST_CONCERNS]:
