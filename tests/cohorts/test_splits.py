@@ -1,16 +1,19 @@
 """Splits: disjoint, stratified, the same for the same subjects."""
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow.parquet
 import pytest
 
 from cohorts.cohort import Cohort
 from cohorts.errors import InputError
-from cohorts.splits import PARTS, Split, make_split
+from cohorts.splits import FINGERPRINT, PARTS, Split, folds, leave_one_site_out, make_split, read_split
 
 
-def with_rule(people: Cohort, **rule: float) -> Cohort:
+def with_rule(people: Cohort, **rule: Any) -> Cohort:
     spec = people.spec.model_copy(update={"split": people.spec.split.model_copy(update=rule)})
     return replace(people, spec=spec)
 
@@ -61,3 +64,87 @@ def test_a_part_of_one_class_is_an_error(people: Cohort) -> None:
     label[np.flatnonzero(people.role == "rich")[:1]] = 1
     with pytest.raises(InputError, match="would hold one class of `outcome = 1` only"):
         make_split(replace(people, label=label))
+
+
+def test_in_repeated_folds_each_sparse_subject_is_held_out_once_a_repeat(people: Cohort) -> None:
+    sparse = np.flatnonzero(people.role == "sparse")
+    splits = list(folds(people, num_folds=3, num_repeats=2, seed=5))
+    assert len(splits) == 6
+    held_out = [set(split.rows("held_out")) for split in splits]
+    for repeat in (held_out[:3], held_out[3:]):
+        assert sorted(row for fold in repeat for row in fold) == sparse.tolist()
+    assert held_out[:3] != held_out[3:]
+    again = folds(people, num_folds=3, num_repeats=2, seed=5)
+    assert [split.fingerprint for split in again] == [split.fingerprint for split in splits]
+    for split in splits:
+        assert set(split.part[people.role == "rich"]) == {"rich_train", "rich_tuning"}
+        assert set(split.part[people.role == "held_out"]) == {""}
+
+
+def test_folds_keep_the_share_of_the_label(people: Cohort) -> None:
+    shares = [people.label[split.rows("held_out")].mean() for split in folds(people, num_folds=3)]
+    assert np.ptp(shares) < 0.03
+
+
+def test_each_site_of_the_deployment_is_held_out_in_turn(people: Cohort) -> None:
+    by_site = dict(leave_one_site_out(people))
+    assert sorted(by_site) == ["east", "south", "west"]  # the rich site, north, never is
+    for site, split in by_site.items():
+        assert set(people.site[split.rows("held_out")]) == {site}
+        assert site not in set(people.site[split.rows("sparse_train", "sparse_tuning")])
+        assert len(split.rows(*PARTS)) == len(people)
+
+
+def test_by_time_nobody_who_is_trained_on_is_later_than_who_is_tuned_on(people: Cohort) -> None:
+    time = np.random.default_rng(0).integers(0, 50, len(people)).astype(float)  # with ties
+    split = make_split(replace(with_rule(people, by="time"), time=time))
+    for role in ("rich", "sparse"):
+        assert time[split.rows(f"{role}_train")].max() < time[split.rows(f"{role}_tuning")].min()
+        share = len(split.rows(f"{role}_tuning")) / (people.role == role).sum()
+        assert share == pytest.approx(0.2, abs=0.05)
+
+
+def test_by_time_an_unknown_time_is_an_error(people: Cohort) -> None:
+    with pytest.raises(InputError, match="subjects of the rich cohort have no `time`"):
+        make_split(with_rule(people, by="time"))
+
+
+def test_by_site_no_site_is_both_trained_and_tuned_on(people: Cohort) -> None:
+    split = make_split(with_rule(people, by="site"))
+    train, tuning = (set(people.site[split.rows(f"sparse_{part}")]) for part in ("train", "tuning"))
+    assert train
+    assert tuning
+    assert not train & tuning
+
+
+def test_a_frozen_split_comes_back_and_leaves_who_came_later_out(people: Cohort, split: Split, tmp_path: Path) -> None:
+    split.freeze(tmp_path / "split.parquet")
+    again = read_split(tmp_path / "split.parquet")
+    assert again.fingerprint == split.fingerprint
+    earlier = people.take(np.arange(len(people)) % 10 != 0)
+    make_split(earlier).freeze(tmp_path / "earlier.parquet")
+    grown = make_split(with_rule(people, file="earlier.parquet"), tmp_path)
+    assert grown.fingerprint == make_split(earlier).fingerprint
+    assert set(grown.part[np.arange(len(people)) % 10 == 0]) == {""}
+
+
+def test_a_frozen_split_of_people_who_are_gone_is_refused(people: Cohort, split: Split, tmp_path: Path) -> None:
+    split.freeze(tmp_path / "split.parquet")
+    fewer = people.take(np.arange(len(people)) % 10 != 0)
+    with pytest.raises(InputError, match="subjects of the frozen split are not in the cohort"):
+        make_split(with_rule(fewer, file="split.parquet"), tmp_path)
+
+
+def test_a_frozen_split_that_was_changed_is_refused(split: Split, tmp_path: Path) -> None:
+    file = tmp_path / "split.parquet"
+    split.freeze(file)
+    table = pyarrow.parquet.read_table(file)
+    assert FINGERPRINT in table.schema.metadata
+    part = table.column("part").to_pylist()
+    part[part.index("held_out")] = ""  # not even who is held out may be changed
+    pyarrow.parquet.write_table(table.set_column(1, "part", [part]).cast(table.schema), file)
+    with pytest.raises(InputError, match=r"split split\.parquet: was changed since it was frozen"):
+        read_split(file)
+    file.write_text("no split")
+    with pytest.raises(InputError, match="is no frozen split"):
+        read_split(file)
