@@ -31,7 +31,7 @@ def features(cohort: Cohort) -> list[dict[str, Any]]:
     for number, (name, modality) in enumerate(cohort.spec.modalities.items()):
         known = _known(cohort, name)
         for feature in known.columns:
-            row = {"modality": name, "feature": str(feature), "kind": _kind(modality, str(feature))}
+            row: dict[str, Any] = {"modality": name, "feature": str(feature), "kind": _kind(modality, str(feature))}
             row["unit"] = str(getattr(modality, "units", {}).get(feature, ""))
             row["sensitive"] = is_sensitive(cohort, str(feature))
             row["gaps"] = {

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from cohorts.description_tables import EVERYBODY
 from cohorts.figures import COHORTS, FAINT, HATCHES, INK, MARKERS, ONE, svg
@@ -139,6 +140,7 @@ def size_figure(rows: Sequence[Mapping[str, Any]]) -> str:
             f"{row['num_inputs']}", (row["num_inputs"], place), (4, 0), textcoords="offset points", va="center"
         )
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_xlim(0.8, 3 * max(row["num_inputs"] for row in ordered))
     axes.set_yticks(places, [row["modality"] for row in ordered])
     axes.legend(frameon=False, fontsize=9, loc="lower right")

@@ -43,6 +43,7 @@ def render(description: Mapping[str, Any]) -> str:
         found=found,
         symbols=SYMBOLS,
         counted={severity: severities.count(severity) for severity in SYMBOLS},
+        concerns=_concerns(found["concerns"]),
         people=_by(found["people"], "feature"),
         availability=_availability(found["availability"]),
         everybody=EVERYBODY,
@@ -62,6 +63,19 @@ def _by(rows: Sequence[dict[str, Any]], key: str) -> dict[str, list[dict[str, An
     for row in rows:
         parts.setdefault(row[key], []).append(row)
     return parts
+
+
+def _concerns(concerns: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Severity and kind, each once, to the sentences of that kind."""
+    kinds = list(dict.fromkeys((concern["severity"], concern["kind"]) for concern in concerns))
+    return [
+        {
+            "severity": severity,
+            "kind": kind,
+            "sentences": [c["sentence"] for c in concerns if (c["severity"], c["kind"]) == (severity, kind)],
+        }
+        for severity, kind in kinds
+    ]
 
 
 def _availability(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:

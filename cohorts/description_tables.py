@@ -65,8 +65,8 @@ def patterns(cohort: Cohort) -> list[dict[str, Any]]:
     """How many people have which pattern, by cohort; those that fewer than 11 have everywhere are joined.
 
     Returns:
-        Rows with pattern, present (modalities, None for the joined ones), role, num_subjects and value, the share of
-        the cohort, approximate; the most frequent first, the joined ones last.
+        Rows with pattern, name (in few words), present (modalities, None for the joined ones), role, num_subjects and
+        value, the share of the cohort, approximate; the most frequent first, the joined ones last.
     """
     roles = roles_of(cohort)
     used = cohort.role != ""
@@ -85,8 +85,17 @@ def patterns(cohort: Cohort) -> list[dict[str, Any]]:
     ]
     if len(rest):
         rows += [{"pattern": OTHERS, "role": role, "num_subjects": int(rest[role].sum())} for role in roles]
-    safe = suppressed(pd.DataFrame(rows), SMALLEST_SHOWN, ("role",))
-    return [{**row, "present": _modalities_of(row["pattern"]), **_part(row, table.sum())} for row in safe]
+    # Availability less the patterns that are shown tells how many of the joined ones have a modality: never shown, but
+    # part of the family.
+    rows += [
+        {"pattern": None, "role": role, "num_subjects": int(rest.loc[unique_rest == there, role].sum())}
+        for role in roles
+        for unique_rest in unique[np.isin(names, rest.index)].T
+        for there in (True, False)
+    ]
+    safe = [row for row in suppressed(pd.DataFrame(rows), SMALLEST_SHOWN, ("role",)) if row["pattern"] is not None]
+    sizes = table.sum()
+    return [{**row, **_described(row["pattern"], cohort.modalities), **_part(row, sizes)} for row in safe]
 
 
 def share(part: int | str, rest: int | str) -> dict[str, Any]:
@@ -112,10 +121,24 @@ def _part(row: dict[str, Any], sizes: pd.Series) -> dict[str, Any]:
     return {"value": value, "approximate": is_limit(row["num_subjects"])}
 
 
-def _modalities_of(pattern: str) -> list[str] | None:
+def _described(pattern: str, modalities: Sequence[str]) -> dict[str, Any]:
     if pattern == OTHERS:
-        return None
-    return [] if pattern == NOTHING else pattern.split("+")
+        return {"name": OTHERS, "present": None}
+    present = [] if pattern == NOTHING else pattern.split("+")
+    return {"name": short_name(present, modalities), "present": present}
+
+
+def short_name(present: Sequence[str], modalities: Sequence[str]) -> str:
+    """A pattern in few words.
+
+    Example:
+        >>> short_name(["labs", "ecg"], ["labs", "ecg", "imaging"]), short_name(["ecg"], ["labs", "ecg", "imaging"])
+        ('all but imaging', 'ecg')
+    """
+    absent = [name for name in modalities if name not in present]
+    if not absent:
+        return "everything"
+    return f"all but {', '.join(absent)}" if len(absent) < len(present) else "+".join(present) or NOTHING
 
 
 def _groups(cohort: Cohort) -> Iterator[tuple[str, str, str, np.ndarray]]:

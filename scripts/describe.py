@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 from scripts.command_line import run, say
@@ -13,7 +14,7 @@ MOST_SAID = 3
 
 
 def describe(cohort: str, out: Path, data: Path | None = None) -> None:
-    """Describe a cohort: people, patterns of presence, rich against sparse, checks, and a fusion strategy to start with.
+    """Describe a cohort: people, patterns of presence, rich against sparse, checks, and where to start with fusion.
 
     Writes description.html, which needs no network, and description.json. Nothing of fewer than 11 people is shown.
     Exit code: 0 when the page was made, whatever the checks say; 2 when the cohort cannot be read.
@@ -44,7 +45,7 @@ def describe(cohort: str, out: Path, data: Path | None = None) -> None:
         write_whole(out / DATA, canonical_json(description))
         write_whole(out / PAGE, render(description))
     for line in summary(read_json(out / DATA, "a description")):
-        say(line if len(line) <= WIDEST else f"{line[: WIDEST - 1]}…")
+        say("\n".join(wrap(line, WIDEST, subsequent_indent=" " * 13, break_on_hyphens=False)))
     say(f"page         {out / PAGE}")
 
 
@@ -57,7 +58,7 @@ def summary(description: dict[str, Any]) -> list[str]:
         f"cohort       {description['cohort']['name']}: {description['cohort']['title']}",
         *[f"{row['role'].replace('_', ' '):<12} {_people(row)}" for row in everybody],
         *_patterns(description),
-        f"checks       {severities.count('error')} errors, {severities.count('warning')} warnings",
+        f"checks       {', '.join(_counted(severities.count(name), name) for name in ('error', 'warning'))}",
         *[f"  {found['severity']}: {found['sentence']}" for found in concerns[:MOST_SAID]],
     ]
     if len(concerns) > MOST_SAID:
@@ -72,16 +73,17 @@ def _people(row: dict[str, Any]) -> str:
 
 
 def _patterns(description: dict[str, Any]) -> list[str]:
-    everything = "+".join(row["modality"] for row in description["modalities"])
-    names = {everything: "everything"}
     lines = []
     for role in ("rich", "sparse"):
-        rows = [row for row in description["patterns"] if row["role"] == role and row["value"] is not None]
+        rows = [row for row in description["patterns"] if row["role"] == role and row["value"]]
         found = sorted((row for row in rows if row["present"] is not None), key=lambda row: -row["value"])[:2]
-        said = [f"{names.get(row['pattern'], row['pattern'])} ({row['value']:.0%})" for row in found]
-        if said:
-            lines.append(f"patterns     {role}: {', '.join(said)}")
+        said = [f"{'about ' if row['approximate'] else ''}{row['value']:.0%} {row['name']}" for row in found]
+        lines += [f"patterns     {role}: {'; '.join(said)}"] if said else []
     return lines
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count} {word}{'' if count == 1 else 's'}"
 
 
 def main() -> None:
