@@ -80,20 +80,21 @@ class Database:
         if table.where:
             one_expression(self.connection, f"table {name}, where", table.where)
         if self.spec.is_wide(name):
-            whole = read_wide(table, [file for listed in files.values() for file in listed], keys)
+            parts = [read_wide(table, listed, keys) for listed in files.values()]
+            whole = pa.concat_tables(parts, promote_options="permissive")
             self.wide[name] = whole
             some = whole.select([key for key in keys if key in whole.column_names] or whole.column_names[:20])
             self.connection.register("_wide", some.append_column(ROW, pa.array(range(len(some)), pa.int64())))
             self.connection.execute(f"CREATE TABLE {quoted(name)} AS SELECT * FROM _wide")
             self.connection.unregister("_wide")
         else:
-            parts = [self._select(table, key, listed) for key, listed in files.items()]
-            stacked = " UNION ALL BY NAME ".join(f"({part})" for part in parts)
+            selects = [self._select(name, table, key, listed) for key, listed in files.items()]
+            stacked = " UNION ALL BY NAME ".join(f"({select})" for select in selects)
             rows = f" WHERE {table.where}" if table.where else ""
             self.connection.execute(f"CREATE TABLE {quoted(name)} AS SELECT * FROM ({stacked}){rows}")
         raise_if(self._key_problems(name))
 
-    def _select(self, table: Table, key: str, files: list[Path]) -> str:
+    def _select(self, name: str, table: Table, key: str, files: list[Path]) -> str:
         made = f", {sql_text(key)} AS {quoted(table.file_column)}" if table.file_column else ""
         if table.row_column:
             made += f", row_number() OVER () - 1 AS {quoted(table.row_column)}"
@@ -101,9 +102,7 @@ class Database:
         held = self.connection.execute(f"DESCRIBE {source}").fetchall() if made else []
         twice = {row[0].casefold() for row in held} & {str(n).casefold() for n in (table.file_column, table.row_column)}
         if twice:
-            raise InputError(
-                f"table {files[0].name}: has a column {', '.join(sorted(twice))} already; make another name"
-            )
+            raise InputError(f"table {name}: has a column {', '.join(sorted(twice))} already; name another")
         return f"SELECT *{made} FROM ({source})"
 
     def _counts(self, query: str) -> tuple[int, ...]:
