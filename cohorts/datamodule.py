@@ -23,7 +23,8 @@ WRITING_SEED = 0
 class CohortDataModule(pl.LightningDataModule):
     """Training and tuning subjects of one stage.
 
-    A subject's loss weighs its part's weight times `cohort.weight`, relative to the mean of the training subjects.
+    A subject's loss weighs its part's weight times `cohort.weight`, relative to the mean of the training subjects, and
+    in tuning `cohort.weight` likewise.
 
     Args:
         cohort: All subjects.
@@ -131,7 +132,7 @@ class CohortDataModule(pl.LightningDataModule):
         """Positions of subjects and weights of their loss."""
         if part == TUNING:
             rows = self.split.rows(self.tuning_part)
-            return rows, np.ones(len(rows))
+            return rows, self.cohort.weight[rows] / self.cohort.weight[rows].mean()
         rows = self.split.rows(*self.part_weights)
         own = self.cohort.weight[rows]
         return rows, np.array([self.part_weights[name] for name in self.split.part[rows]]) * (own / own.mean())

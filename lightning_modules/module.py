@@ -32,7 +32,7 @@ class FusionModule(pl.LightningModule):
     def __init__(self, network: FusionNetwork, masking: ModalityMasking, options: TrainingOptions) -> None:
         super().__init__()
         self.network, self.masking, self.options = network, masking, options
-        self._tuning: list[tuple[Tensor, Tensor, Tensor]] = []
+        self._tuning: list[tuple[Tensor, ...]] = []
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """Weighted log loss under masked presence."""
@@ -53,20 +53,22 @@ class FusionModule(pl.LightningModule):
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         """Collect logits; metrics are computed over all tuning subjects at once."""
         presence_BM = self.tuning_presence(batch["presence"])
-        self._tuning.append((self.network(batch["features"], presence_BM), batch["label"], presence_BM))
+        logits_B = self.network(batch["features"], presence_BM)
+        self._tuning.append((logits_B, batch["label"], batch["weight"], presence_BM))
 
     def on_validation_epoch_end(self) -> None:
-        """Log loss and AUROC, overall and log loss by frequent pattern."""
-        logits, label, presence = (torch.cat(parts) for parts in zip(*self._tuning, strict=True))
+        """Log loss, weighted where the cohort has weights, overall and by frequent pattern, and AUROC of the people."""
+        logits, label, weight, presence = (torch.cat(parts) for parts in zip(*self._tuning, strict=True))
         self._tuning.clear()
         losses = binary_cross_entropy_with_logits(logits, label, reduction="none")
-        self.log("tuning/log_loss", losses.mean(), sync_dist=True)
+        self.log("tuning/log_loss", (losses * weight).sum() / weight.sum(), sync_dist=True)
         self.log("tuning/auroc", binary_auroc(torch.sigmoid(logits), label.int()), sync_dist=True)
         patterns, counts = count_patterns(presence.cpu().numpy())
         for pattern in patterns[counts >= SMALLEST_SHOWN][:MOST_CURVES]:
             rows = (presence == torch.as_tensor(pattern, device=presence.device)).all(1)
             name = pattern_names(pattern[None], self.network.modalities)[0]
-            self.log(f"tuning_log_loss_by_pattern/{name}", losses[rows].mean(), sync_dist=True)
+            mean = (losses[rows] * weight[rows]).sum() / weight[rows].sum()
+            self.log(f"tuning_log_loss_by_pattern/{name}", mean, sync_dist=True)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Parameters with their highest learning rates."""
