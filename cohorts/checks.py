@@ -3,7 +3,7 @@
 import numpy as np
 
 from cohorts.cohort import ROLES, Cohort
-from cohorts.spec import role_expression
+from cohorts.spec import NOBODY, role_expression
 
 SMALLEST_SHOWN = 11  # people or rows, under which a note gives no count, and an error quotes no text
 SMALLEST_CLASS = 10  # subjects of each class, under which a training cohort cannot be split and trained on
@@ -51,7 +51,7 @@ def _absent_modalities(cohort: Cohort) -> list[str]:
 
 def _role_problems(cohort: Cohort, role: str) -> list[str]:
     expression = getattr(cohort.spec.roles, role)
-    if expression is None:
+    if expression in (None, NOBODY):
         return []
     rows = cohort.role == role
     if not rows.any():

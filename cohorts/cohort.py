@@ -87,7 +87,7 @@ class Cohort:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over all that is read of the subjects; it changes when any value does, but not with the order of rows."""
+        """SHA-256 over all that was read; it changes when any value does, and not with the order of rows."""
         digest = hashlib.sha256()
         for texts in (self.subject_id, self.role, self.site):
             digest.update(text_bytes(texts.tolist()))

@@ -17,6 +17,7 @@ from cohorts.errors import InputError
 from cohorts.modality import Modality, below_the_data_folder
 
 CATALOG = Path(__file__).parent / "catalog"
+NOBODY = "false"  # the role of nobody, which is no mistake
 NOT_INPUTS = {"table", "file", "row_column", "units"}  # where a modality lies, and words for people
 
 
@@ -290,6 +291,12 @@ class CohortSpec(Document):
         others = f"({sparse})" if held_out is None else f"(({sparse}) OR ({held_out}))"
         roles = Roles(rich=f"({rich}) AND NOT ({is_site})", sparse=f"{others} AND NOT ({is_site})", held_out=is_site)
         split = self.split.model_copy(update={"held_out_fraction": 0.0, "file": None})
+        return self.model_copy(update={"roles": roles, "split": split})
+
+    def with_everybody_held_out(self) -> "CohortSpec":
+        """The same people without roles, all of them held out: a later year, or another hospital."""
+        split = self.split.model_copy(update={"held_out_fraction": 0.0, "file": None})
+        roles = Roles(rich=NOBODY, sparse=NOBODY, held_out="true")
         return self.model_copy(update={"roles": roles, "split": split})
 
     @property

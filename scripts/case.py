@@ -5,11 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+import pandas as pd
+
 from cohorts.cohort import Cohort
-from cohorts.errors import raise_if
+from cohorts.errors import InputError, raise_if
+from cohorts.readers import read_cohort
 from cohorts.splits import Split
 from scripts.training_stage import read_and_split
 from validation.policy import Policy
+from validation.predictions import describe_people
 
 if TYPE_CHECKING:
     from lightning_modules.bundle import Bundle
@@ -24,6 +29,20 @@ class Case:
     model: "Bundle"
     model_folder: Path
     controls: "dict[str, Bundle]"
+    elsewhere: Cohort | None = None
+
+    @property
+    def held_out(self) -> Cohort:
+        """Who is judged on: the held-out cohort, or all people of another data folder."""
+        return self.people.take(self.split.rows("held_out")) if self.elsewhere is None else self.elsewhere
+
+    def described(self) -> pd.DataFrame:
+        """Everybody in a cohort with their part, without scores."""
+        here = self.split.part != "" if self.elsewhere is None else ~np.isin(self.split.part, ["", "held_out"])
+        frames = [describe_people(self.people.take(here), self.split.part[here])]
+        if self.elsewhere is not None:
+            frames.append(describe_people(self.elsewhere, np.full(len(self.elsewhere), "held_out", dtype=object)))
+        return pd.concat(frames, ignore_index=True)
 
     def depends_on(self, policy: Policy) -> dict[str, str]:
         """All that the decision follows from."""
@@ -33,12 +52,19 @@ class Case:
             "split": self.split.fingerprint,
             "model": self.model.digest,
             "policy": policy.digest,
+            **({} if self.elsewhere is None else {"held-out data": self.elsewhere.fingerprint}),
             **{f"control {name}": bundle.digest for name, bundle in self.controls.items()},
         }
 
 
 def load_case(
-    cohort: str, data: Path | None, model: Path, controls: Mapping[str, Path], held_out_site: str | None = None
+    cohort: str,
+    data: Path | None,
+    model: Path,
+    controls: Mapping[str, Path],
+    *,
+    held_out_site: str | None = None,
+    held_out_data: Path | None = None,
 ) -> Case:
     """Read cohort, model and controls.
 
@@ -54,7 +80,14 @@ def load_case(
         check_same_inputs(bundle, people.spec)
     same = [name for name in controls if bundles[name].digest == bundles[""].digest]
     raise_if([f"controls.{name}: is the model itself; give the control that finetune made without it" for name in same])
-    return Case(people, split, bundles.pop(""), find_bundle(model), bundles)
+    elsewhere = read_cohort(people.spec.with_everybody_held_out(), held_out_data) if held_out_data else None
+    known = [] if elsewhere is None else np.intersect1d(elsewhere.subject_id, split.subject_id[split.part != ""])
+    if len(known):
+        raise InputError(
+            f"held_out_data {held_out_data}: {len(known)} subject ids are those of the cohort that was trained on; "
+            "leave these people out, or, where they are others, give their ids a prefix"
+        )
+    return Case(people, split, bundles.pop(""), find_bundle(model), bundles, elsewhere)
 
 
 def unasked_controls(policy: Policy, controls: Mapping[str, Path]) -> list[str]:

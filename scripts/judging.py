@@ -3,6 +3,7 @@
 import os
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from cohorts.checks import notes_on
@@ -34,13 +35,13 @@ def judge(
     Returns:
         The decision.
     """
-    everybody = describe_people(*_in_a_cohort(case))
-    tuning = _predictions(case, "sparse_tuning", "tuning")
+    everybody = case.described()
+    tuning = _predictions(case, case.people.take(case.split.rows("sparse_tuning")), "tuning")
     point = operating_point(tuning, policy.operating_point)
     if not (stage.folder / OPERATING_POINT).exists():  # once written it is never written again
         write_whole(stage.folder / OPERATING_POINT, canonical_json(point))
     kept = read_json(stage.folder / OPERATING_POINT, "the operating point")
-    held_out = _predictions(case, "held_out", "held_out")
+    held_out = _predictions(case, case.held_out, "held_out")
     table = pd.concat([tuning, held_out], ignore_index=True)
     check_predictions(table)
     write_table(stage.folder / PREDICTIONS, table)
@@ -60,16 +61,10 @@ def judge(
     return decision
 
 
-def _in_a_cohort(case: Case) -> tuple[Cohort, Any]:
-    rows = case.split.part != ""
-    return case.people.take(rows), case.split.part[rows]
-
-
-def _predictions(case: Case, part: str, name: str) -> pd.DataFrame:
+def _predictions(case: Case, chosen: Cohort, part: str) -> pd.DataFrame:
     from lightning_modules.scoring import score
 
-    chosen = case.people.take(case.split.rows(part))
-    people = describe_people(chosen, pd.Series(name, range(len(chosen))).to_numpy())
+    people = describe_people(chosen, np.full(len(chosen), part, dtype=object))
     controls = {control: score(bundle, chosen) for control, bundle in case.controls.items()}
     return make_predictions(people, score(case.model, chosen), controls)
 
@@ -83,7 +78,7 @@ def _facts(case: Case, point_kept: bool) -> dict[str, bool]:
     )
     no_pretrained = not any(bundle.provenance["depends_on"].get("pretrained") for bundle in case.controls.values())
     rows = case.split.rows
-    held_out = set(case.split.subject_id[rows("held_out")])
+    held_out = set(case.held_out.subject_id)
     trained = set(case.split.subject_id[rows("rich_train", "rich_tuning", "sparse_train", "sparse_tuning")])
     return {
         "Model and controls were trained and tuned on exactly the subjects of this split": same_split,
@@ -92,6 +87,13 @@ def _facts(case: Case, point_kept: bool) -> dict[str, bool]:
         "No control started from a pretrained network": no_pretrained,
         "The operating point that was fixed before scoring is the one that the tuning subjects give": point_kept,
     }
+
+
+def _notes_on_elsewhere(case: Case) -> list[str]:
+    if case.elsewhere is None:
+        return []
+    print_ = case.elsewhere.fingerprint[:12]
+    return [f"judged on all people of another data folder (fingerprint {print_}), not on the spec's held-out cohort"]
 
 
 def _notes_on_policy(policy: Policy) -> list[str]:
@@ -123,7 +125,7 @@ def _record(stage: Stage, case: Case, policy: Policy, point: dict[str, Any]) -> 
         "controls": {name: bundle.digest for name, bundle in case.controls.items()},
         "operating_point": point,
         "predictions": {"digest": digest_of_file(stage.folder / PREDICTIONS)},
-        "notes": [*notes_on(case.people), *_notes_on_policy(policy)],
+        "notes": [*notes_on(case.people), *_notes_on_elsewhere(case), *_notes_on_policy(policy)],
         "provenance": {
             "command": "r2s-validate --config config.yaml",
             "versions": versions(),

@@ -17,6 +17,7 @@ def validate(
     controls: dict[str, Path] | None = None,
     data: Path | None = None,
     held_out_site: str | None = None,
+    held_out_data: Path | None = None,
     dashboard: DashboardOptions = DashboardOptions(),
 ) -> str:
     """Judge a model on the held-out cohort, with a bias audit, by the checks of a policy.
@@ -33,6 +34,8 @@ def validate(
             (finetune without --pretrained) and pooled (the same with --transfer.replay_weight 1).
         data: Folder that holds the tables of the spec; not needed for synthetic.
         held_out_site: Site to hold out instead of the spec's held-out cohort, for leave-one-site-out.
+        held_out_data: Folder with tables of the same layout, all of whose people are judged on instead of the held-out
+            cohort: a later year, or another hospital.
         dashboard: Where the run can be followed.
 
     Example:
@@ -47,7 +50,7 @@ def validate(
 
     rules = load_policy(policy)
     raise_if(unasked_controls(rules, controls or {}))
-    case = load_case(cohort, data, model, controls or {}, held_out_site)
+    case = load_case(cohort, data, model, controls or {}, held_out_site=held_out_site, held_out_data=held_out_data)
     stage = open_stage(out, DECISION, options, case.depends_on(rules))
     if stage.done:
         say(f"validate: already done, in {out}")
