@@ -57,4 +57,5 @@ def text_bytes(values: Sequence[str | None]) -> bytes:
         >>> text_bytes(["a", None]) != text_bytes(["a", ""])
         True
     """
-    return "\x1f".join("\x00" if value is None else f"={value}" for value in values).encode("utf-8", "surrogatepass")
+    parts = ("-" if value is None else f"{len(value)}:{value}" for value in values)  # so that no text ends another
+    return "".join(parts).encode("utf-8", "surrogatepass")

@@ -1,4 +1,4 @@
-"""A small ward that the tests of the readers share: sixty patients, and a spec to which a test adds what it looks at."""
+"""A small ward that the tests of readers share: sixty patients, and a spec to which a test adds what it looks at."""
 
 from pathlib import Path
 from typing import Any
