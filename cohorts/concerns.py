@@ -101,7 +101,7 @@ def _absence(training: Cohort) -> Iterator[Concern]:
 
 
 def _alike(cohort: Cohort) -> Iterator[Concern]:
-    across, within = people_alike(cohort, summaries(cohort))
+    across, within = people_alike(cohort)
     if across:
         yield Concern(
             "warning",
