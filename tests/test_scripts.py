@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parent.parent
-NAMES = ["pretrain", "finetune", "validate", "promote", "predict", "workflow"]
+NAMES = ["describe", "pretrain", "finetune", "validate", "promote", "predict", "workflow", "synthesize"]
 
 
 def run(name: str, *words: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
