@@ -8,6 +8,7 @@ import pandas as pd
 
 from cohorts.checks import SMALLEST_SHOWN, in_words
 
+Limits = tuple[float | None, float | None]
 LARGEST = 1e38  # what a float32 can hold, and more than anything that is measured
 
 
@@ -60,16 +61,12 @@ def as_numbers(what: str, values: pd.Series, problem: Callable[[str], None]) -> 
     return numbers
 
 
-def within(
-    what: str, values: np.ndarray, limits: tuple[float | None, float | None] | None, note: Callable[[str], None]
-) -> np.ndarray:
-    """Numbers, NaN where they lie outside a plausible range; how many do is noted."""
+def within(what: str, values: np.ndarray, limits: Limits | None, outside: list[str]) -> np.ndarray:
+    """Numbers, NaN where they lie outside a plausible range; how many do is added to `outside`, in words."""
     if limits is None:
         return values
-    low, high = limits
-    outside = (values < (-np.inf if low is None else low)) | (values > (np.inf if high is None else high))
-    count = int(outside.sum())
-    if count:
-        range_ = f"{'-inf' if low is None else f'{low:g}'} to {'inf' if high is None else f'{high:g}'}"
-        note(f"{what}: {in_words(count)} values lie outside the plausible range {range_}, and count as absent")
-    return np.where(outside, np.nan, values)
+    low, high = (-np.inf if limits[0] is None else limits[0], np.inf if limits[1] is None else limits[1])
+    wrong = (values < low) | (values > high)
+    if wrong.any():
+        outside.append(f"{in_words(int(wrong.sum()))} of {what} ({low:g} to {high:g})")
+    return np.where(wrong, np.nan, values)

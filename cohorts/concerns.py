@@ -17,6 +17,7 @@ from cohorts.cohort import Cohort
 from cohorts.leaks import from_absence, people_alike, single_feature_aurocs, summaries
 from cohorts.linkage import rows_apart
 from cohorts.modalities.tabular import Tabular
+from cohorts.modality import TabularModality
 from cohorts.shift import unit_jumps
 from cohorts.statistics import wilson
 
@@ -74,21 +75,25 @@ def concerns_about(cohort: Cohort) -> list[Concern]:
 
 def _single_features(sample: Cohort, features: pd.DataFrame) -> Iterator[Concern]:
     table = single_feature_aurocs(features, sample.label)
-    for row in table[table["lower"] >= TOO_WELL].itertuples():
-        known = f"{row.modality}.{row.feature} alone has an AUROC of {row.value:.3f} [{row.lower:.3f}, {row.upper:.3f}]"
-        if row.value >= THE_LABEL:
-            yield Concern("error", "label among the features", f"{known}: it is the label; drop it", int(row.num))
+    for row in table[table["lower"] >= TOO_WELL].to_dict("records"):
+        area = f"{row['value']:.3f} [{row['lower']:.3f}, {row['upper']:.3f}]"
+        known = f"{row['modality']}.{row['feature']} alone has an AUROC of {area}"
+        if row["value"] >= THE_LABEL:
+            yield Concern("error", "label among the features", f"{known}: it is the label; drop it", int(row["num"]))
         else:
             yield Concern(
-                "warning", "feature predicts the label too well", f"{known}: was it known at prediction?", int(row.num)
+                "warning",
+                "feature predicts the label too well",
+                f"{known}: was it known at prediction?",
+                int(row["num"]),
             )
 
 
 def _absence(training: Cohort) -> Iterator[Concern]:
     table = from_absence(training)
     table = table[table["lower"] > TELLING_ABSENCE].assign(feature=table["target"].str.partition(":")[0])
-    for (role, feature), rows in table.groupby(["role", "feature"], sort=False):
-        worst = rows.loc[rows["lower"].idxmax()]
+    for (role, feature), rows in table.sort_values("lower", ascending=False).groupby(["role", "feature"]):
+        worst = rows.to_dict("records")[0]
         more = f" (and {len(rows) - 1} other groups)" if len(rows) > 1 else ""
         yield Concern(
             "warning",
@@ -143,8 +148,9 @@ def _gaps(training: Cohort) -> Iterator[Concern]:
 
 def _levels(training: Cohort) -> Iterator[Concern]:
     for modality, measurements in training.features.items():
-        if isinstance(measurements, Tabular):
-            for column in training.spec.modalities[modality].categorical:
+        of_spec = training.spec.modalities[modality]
+        if isinstance(measurements, Tabular) and isinstance(of_spec, TabularModality):
+            for column in of_spec.categorical:
                 num_levels = measurements.frame[column].nunique()
                 if num_levels > MANY_LEVELS:
                     yield Concern(
@@ -159,23 +165,23 @@ def _levels(training: Cohort) -> Iterator[Concern]:
 def _units(sample: Cohort, features: pd.DataFrame) -> Iterator[Concern]:
     by_site = len(np.unique(sample.site)) > 1
     table = unit_jumps(features, sample.site if by_site else sample.role)
-    for row in table.itertuples():
-        means = f", as {row.meaning} would be" if row.meaning else ""
+    for row in table.to_dict("records"):
+        means = f", as {row['meaning']} would be" if row["meaning"] else ""
         yield Concern(
             "warning",
             "unit jump",
-            f"{row.modality}.{row.feature}: in {'site' if by_site else 'cohort'} {row.part}, values are "
-            f"{row.factor:.3g} times those of the others, and distributed alike{means}; `derive` one unit",
+            f"{row['modality']}.{row['feature']}: in {'site' if by_site else 'cohort'} {row['part']}, values are "
+            f"{row['factor']:.3g} times those of the others, and distributed alike{means}; `derive` one unit",
         )
 
 
 def _linkage(training: Cohort) -> Iterator[Concern]:
-    for row in rows_apart(training).itertuples():
+    for row in rows_apart(training).to_dict("records"):
         yield Concern(
             "warning",
             "rows that do not belong together",
-            f"{row.modality_a} and {row.modality_b} go together elsewhere, and not in {100 * row.share:.0f} % of the "
-            f"rows of {row.part}: the sign of a shifted join; compare a few people with their records",
+            f"{row['modality_a']} and {row['modality_b']} go together elsewhere, and not in {100 * row['share']:.0f} % "
+            f"of the rows of {row['part']}: the sign of a shifted join; compare a few people with their records",
         )
 
 

@@ -2,8 +2,8 @@
 
 Groups add up to everybody, so a hidden count could be had from the others. Where one of a family is hidden, the others
 of that family are shown as lower limits, low enough to leave the hidden one anywhere from 1 to 10, and figures of the
-family are kept to two decimals, or made from the limits. All others are kept to three. How many errors a rate of a large
-enough group stands for is not hidden: an audit is about that.
+family are kept to two decimals, or made from the limits. All others are kept to three. How many errors a rate of a
+large enough group stands for is not hidden: an audit is about that.
 """
 
 from collections.abc import Sequence

@@ -22,6 +22,13 @@ def summaries(cohort: Cohort) -> pd.DataFrame:
     return pd.concat(parts, axis=1)
 
 
+def each_feature(features: pd.DataFrame) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Modality, name and values, float64 (N,), of the columns of `summaries`."""
+    modalities, names = (features.columns.get_level_values(level) for level in (0, 1))
+    for number, (modality, name) in enumerate(zip(modalities, names, strict=True)):
+        yield str(modality), str(name), features.iloc[:, number].to_numpy(dtype=float)
+
+
 def single_feature_aurocs(features: pd.DataFrame, label: np.ndarray) -> pd.DataFrame:
     """How well each feature alone tells the classes apart, among those who have it.
 
@@ -34,8 +41,7 @@ def single_feature_aurocs(features: pd.DataFrame, label: np.ndarray) -> pd.DataF
         lower, upper (95 %, DeLong); the best first.
     """
     rows = []
-    for modality, feature in features.columns:
-        values = features[modality, feature].to_numpy()
+    for modality, feature, values in each_feature(features):
         known = ~np.isnan(values)
         classes = label[known]
         if min((classes == 1).sum(), (classes == 0).sum()) < LEAST_OF_A_CLASS or np.ptp(values[known]) == 0:

@@ -11,7 +11,6 @@ import pandas as pd
 from scipy.stats import norm, rankdata
 
 from cohorts.cohort import Cohort
-from cohorts.leaks import summaries
 
 MOST_SUBJECTS = 20_000
 MOST_PAIRS = 6  # of features between two modalities
@@ -35,18 +34,16 @@ def rows_apart(cohort: Cohort) -> pd.DataFrame:
     """
     if len(cohort) > MOST_SUBJECTS:
         cohort = cohort.take(np.random.default_rng(0).permutation(len(cohort))[:MOST_SUBJECTS])
-    features = summaries(cohort)
     block, part = _blocks(cohort)
     found = []
-    names = [name for name in cohort.modalities if name in features.columns.get_level_values(0)]
-    pairs = [(a, b) for a, b in combinations(names, 2) if _tables(cohort, a).isdisjoint(_tables(cohort, b))]
+    pairs = [(a, b) for a, b in combinations(cohort.modalities, 2) if _tables(cohort, a).isdisjoint(_tables(cohort, b))]
     part_of = pd.Series(part).groupby(block).first()
     stretches = _stretches(part_of)
     share = (stretches * np.bincount(block)).sum(axis=1) / part_of.map(pd.Series(part).value_counts()).to_numpy()[
         stretches.argmax(axis=1)
     ]
     num_tests = max(1, len(pairs) * MOST_PAIRS * len(stretches))
-    scores = {name: _normal_scores(features[name]) for name in names}
+    scores = {name: _normal_scores(measurements.summary()) for name, measurements in cohort.features.items()}
     for a, b in pairs:
         broken = np.flatnonzero(_vanishes(_strongest(scores[a], scores[b]), block, stretches, num_tests))
         places = part_of.to_numpy()[stretches[broken].argmax(axis=1)]
@@ -79,7 +76,7 @@ def _strongest(x: np.ndarray, y: np.ndarray) -> list[tuple[np.ndarray, np.ndarra
     count = known_x.T.astype(float) @ known_y
     strength = np.abs(np.nan_to_num(x).T @ np.nan_to_num(y)) / np.maximum(count, 1)
     strength[count < 4 * LEAST_IN_A_BLOCK] = 0
-    chosen = []
+    chosen: list[tuple[np.ndarray, np.ndarray]] = []
     while len(chosen) < MOST_PAIRS and strength.size and strength.max() > LEAST_ASSOCIATION / 3:
         i, j = np.unravel_index(strength.argmax(), strength.shape)
         chosen.append((x[:, i], y[:, j]))

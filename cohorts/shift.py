@@ -11,7 +11,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from threadpoolctl import threadpool_limits
 
 from cohorts.cohort import Cohort
-from cohorts.leaks import summaries
+from cohorts.leaks import each_feature, summaries
 from cohorts.statistics import auroc_interval
 
 MOST_SUBJECTS = 10_000  # of each cohort, for the classifier
@@ -84,13 +84,14 @@ def tells_apart(cohort: Cohort, a: str = "rich", b: str = "sparse") -> dict[str,
     presence = people.presence.astype(float)
     varied = bool((presence.std(axis=0) > 0).any())
     have_all = people.presence[:, [people.modalities.index(name) for name in common]].all(axis=1)
-    values = summaries(people)[common] if common else pd.DataFrame(index=range(len(people)))
     enough = bool(common) and min((target[have_all] == side).sum() for side in (0, 1)) >= LEAST_VALUES
     boosting = HistGradientBoostingClassifier(max_iter=60, random_state=0)
-    known = values.loc[have_all, values.notna().any().to_numpy()].to_numpy(dtype=float) if enough else None
+    summarised = [people.features[name].summary().to_numpy(dtype=float)[have_all] for name in common]
+    known = np.concatenate(summarised, axis=1) if enough else np.zeros((0, 0))
+    known = known[:, ~np.isnan(known).all(axis=0)]
     return {
         "presence": _cross_fitted(LogisticRegression(max_iter=500), presence, target) if varied else None,
-        "values": None if known is None else _cross_fitted(boosting, known, target[have_all]),
+        "values": _cross_fitted(boosting, known, target[have_all]) if enough else None,
         "modalities": common,
     }
 
@@ -118,8 +119,7 @@ def unit_jumps(features: pd.DataFrame, part: np.ndarray) -> pd.DataFrame:
         One row a jump: modality, feature, part, factor, meaning ("" where the factor is no known one).
     """
     rows = []
-    for modality, feature in features.columns:
-        values = features[modality, feature].to_numpy()
+    for modality, feature, values in each_feature(features):
         usable = ~np.isnan(values) & (values > 0)
         if usable.sum() < 2 * LEAST_VALUES or len(np.unique(values[usable])) <= 10:
             continue

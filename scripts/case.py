@@ -81,8 +81,8 @@ def load_case(
     same = [name for name in controls if bundles[name].digest == bundles[""].digest]
     raise_if([f"controls.{name}: is the model itself; give the control that finetune made without it" for name in same])
     elsewhere = read_cohort(people.spec.with_everybody_held_out(), held_out_data) if held_out_data else None
-    known = [] if elsewhere is None else np.intersect1d(elsewhere.subject_id, split.subject_id[split.part != ""])
-    if len(known):
+    known = set() if elsewhere is None else set(elsewhere.subject_id) & set(split.subject_id[split.part != ""])
+    if known:
         raise InputError(
             f"held_out_data {held_out_data}: {len(known)} subject ids are those of the cohort that was trained on; "
             "leave these people out, or, where they are others, give their ids a prefix"

@@ -59,7 +59,8 @@ def _read_tabular(database: Database, name: str, modality: TabularModality) -> T
     if database.lacks(f"modality {name}", modality.table, stored):
         return Tabular(pd.DataFrame(index=range(len(database.subject_id))))
     raw = database.columns(modality.table, stored) if stored else pd.DataFrame()
-    columns = {}
+    columns: dict[str, pd.Series] = {}
+    outside: list[str] = []
     for column in modality.columns:
         what = f"{name}.{column}"
         derived = modality.derive.get(column)
@@ -67,7 +68,7 @@ def _read_tabular(database: Database, name: str, modality: TabularModality) -> T
         values = without(values, modality.missing_codes.get(column, []))
         if column in modality.numeric:
             numbers = as_numbers(what, values, database.problems.append).to_numpy()
-            columns[column] = pd.Series(within(what, numbers, modality.ranges.get(column), database.notes.append))
+            columns[column] = pd.Series(within(column, numbers, modality.ranges.get(column), outside))
         elif column in modality.ordinal:  # the position of the code
             places = {as_code(code): float(place) for place, code in enumerate(modality.ordinal[column])}
             columns[column] = _declared(what, as_codes(values), list(places), database).map(places).astype(float)
@@ -76,7 +77,14 @@ def _read_tabular(database: Database, name: str, modality: TabularModality) -> T
             codes = as_codes(values)
             columns[column] = (_declared(what, codes, declared, database) if declared else codes).astype(object)
             _check_levels(what, columns[column], database)
+    _note_outside(name, outside, database)
     return Tabular(pd.DataFrame(columns))
+
+
+def _note_outside(name: str, outside: list[str], database: Database) -> None:
+    if outside:
+        listed = ", ".join(outside)
+        database.notes.append(f"{name}: values outside of their plausible range count as absent: {listed}")
 
 
 def _check_levels(what: str, codes: pd.Series, database: Database) -> None:
@@ -102,7 +110,7 @@ def _read_events(database: Database, name: str, modality: EventsModality) -> Eve
     if database.lacks(f"modality {name}", modality.table, needed):
         return nobody(modality, len(database.subject_id))  # type: ignore[return-value]
     rows = database.connection.execute(_events_query(database, name, modality)).df()
-    note = database.notes.append
+    note, outside = database.notes.append, list[str]()
     variable, time = rows["variable"].to_numpy(dtype=np.int16), rows["time"].to_numpy(dtype=float)
     for place, label in enumerate(modality.variables):
         if label in modality.missing_codes:
@@ -113,7 +121,8 @@ def _read_events(database: Database, name: str, modality: EventsModality) -> Eve
         mine = variable == place
         if not mine.any():
             note(f"{name}: nobody has the variable {label}")
-        numbers[mine] = within(f"{name}.{label}", numbers[mine], modality.ranges.get(label), note)
+        numbers[mine] = within(label, numbers[mine], modality.ranges.get(label), outside)
+    _note_outside(name, outside, database)
     untimed = int((np.isnan(time) & ~np.isnan(numbers)).sum())
     if untimed:
         note(f"{name}: {in_words(untimed)} values have no time, and are left out")

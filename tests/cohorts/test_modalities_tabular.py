@@ -81,7 +81,7 @@ def test_values_outside_of_the_plausible_range_are_absent_and_said(
     np.testing.assert_array_equal(frame_of(people)["hb"], expected)
     outside = int(hb.notna().sum() - expected.notna().sum())
     said = "fewer than 11" if outside < 11 else str(outside)
-    assert f"labs.hb: {said} values lie outside the plausible range" in people.notes[0]
+    assert f"labs: values outside of their plausible range count as absent: {said} of hb" in people.notes[0]
 
 
 def test_undeclared_codes_are_absent_and_said_without_small_counts(tmp_path: Path) -> None:
