@@ -25,7 +25,7 @@ def find_file(data: Path, path: str, what: str) -> Path:
     Raises:
         InputError: There is none, it is empty, or it lies outside of the data folder.
     """
-    if not (data / path).is_file():
+    if _lies_at(data / path, what) != "file":
         raise InputError(f"{what}: no file {path} in {data}; put it there, or mend `file`")
     raise_if_unfit(data, [data / path], what)
     return data / path
@@ -50,7 +50,7 @@ def find_files(data: Path, path: str, what: str) -> list[Path]:
             raise InputError(f"{what}: {path} is no pattern of files (`**` must stand alone); mend `files`") from None
         if not found:
             raise InputError(f"{what}: no file fits {path} in {data}; put some there, or mend `files`")
-    elif place.is_dir():
+    elif (lies := _lies_at(place, what)) == "folder":
         if (place / DELTA_LOG).is_dir():
             found = [place]
         else:
@@ -59,12 +59,20 @@ def find_files(data: Path, path: str, what: str) -> list[Path]:
                 raise InputError(f"{what}: {path} is an empty folder; put files there, or mend `files`")
             if len({_format(file) for file in found}) > 1:
                 raise InputError(f"{what}: folder {path} holds files of several kinds; name them by a pattern")
-    elif place.is_file():
+    elif lies == "file":
         found = [place]
     else:
         raise InputError(f"{what}: no file {path} in {data}; put it there, or mend `files`")
     raise_if_unfit(data, found, what)
     return found
+
+
+def _lies_at(place: Path, what: str) -> str:
+    """Whether there is a file, a folder or nothing."""
+    try:
+        return "folder" if place.is_dir() else "file" if place.is_file() else ""
+    except OSError as error:  # a name that is too long, or a folder that may not be entered
+        raise InputError(f"{what}: its path cannot be followed ({error.strerror}); mend it") from None
 
 
 def raise_if_unfit(data: Path, files: list[Path], what: str) -> None:

@@ -123,8 +123,9 @@ def fit_events(training: Events, modality: EventsModality) -> FittedEvents:
 
 
 def _bin_of(time: np.ndarray, window: tuple[float, float], num_bins: int) -> np.ndarray:
-    share = (time - window[0]) / (window[1] - window[0])
-    return np.minimum((share * num_bins).astype(np.int64), num_bins - 1)  # the end belongs to the last bin
+    # Multiplied before it is divided, so that whole hours on an edge are not rounded into the bin before.
+    place = (time - window[0]) * num_bins / (window[1] - window[0])
+    return np.minimum(place.astype(np.int64), num_bins - 1)  # the end belongs to the last bin
 
 
 def _bins(

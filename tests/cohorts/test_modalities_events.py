@@ -10,6 +10,7 @@ import pytest
 from cohorts.cohort import Cohort
 from cohorts.errors import InputError
 from cohorts.modalities.events import SUMMARY, Events, fit_events
+from cohorts.modality import EventsModality
 from tests.cohorts.ward import IDS, read
 
 VITALS: dict[str, Any] = {
@@ -154,3 +155,13 @@ def test_taking_subjects_keeps_their_own_values(tmp_path: Path) -> None:
     nobody = events.take(np.array([], dtype=int))
     assert len(nobody) == 0
     assert isinstance(nobody, Events)
+
+
+def test_a_moment_on_an_edge_belongs_to_the_bin_that_begins_there() -> None:
+    window, num_bins = (0.0, 2880.0), 45
+    edges = np.arange(num_bins) * 64.0
+    modality = EventsModality(**{**VITALS, "variables": ["hr"], "window": window, "num_bins": num_bins})
+    start = np.arange(num_bins + 1)
+    events = Events(start, edges, np.zeros(num_bins, dtype=np.int16), np.arange(num_bins, dtype=float), ("hr",))
+    bins = fit_events(events, modality).transform(events)[:, len(SUMMARY) :].reshape(num_bins, num_bins, 3)
+    np.testing.assert_array_equal(bins[:, :, 1], np.eye(num_bins))
