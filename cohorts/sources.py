@@ -176,7 +176,8 @@ def read_wide(table: Table, files: list[Path], texts: list[str]) -> pa.Table:
     """
     kind = _format(files[0])
     if kind == "parquet":
-        parts = [pyarrow.parquet.read_table(file, partitioning=None) for file in files]
+        # One thread: with several, each of 100,000 columns is a task with buffers of its own, tens of gigabytes in all.
+        parts = [pyarrow.parquet.ParquetFile(file, pre_buffer=False).read(use_threads=False) for file in files]
         return pa.concat_tables(parts, promote_options="permissive")
     if kind == "arrow":
         return _arrow(files)
