@@ -62,7 +62,6 @@ class Database:
         readable = [str(file) for listed in files.values() for file in listed]
         self.connection.execute(f"SET allowed_paths = [{', '.join(map(sql_text, readable))}]")
         self.connection.execute("SET enable_external_access = false")
-        self.connection.execute("SET python_enable_replacements = false")
         self.connection.execute("SET lock_configuration = true")
         for name, table in wanted.items():
             try:

@@ -95,5 +95,5 @@ def fit_embedding(training: Embedding, modality: EmbeddingModality) -> FittedEmb
     centre = np.nansum(training.values, axis=0, dtype=float) / count
     spread = np.sqrt(np.nansum((training.values - centre) ** 2, axis=0, dtype=float) / count)
     # Infinite, so that what did not vary becomes 0; JSON has no infinity, hence the largest float32.
-    scale = np.where(spread > np.maximum(1e-12, 1e-7 * np.abs(centre)), spread, np.finfo(np.float32).max)
+    scale = np.where(spread > 1e-12, spread, np.finfo(np.float32).max)
     return FittedEmbedding(tuple(centre.tolist()), tuple(scale.tolist()), training.columns)

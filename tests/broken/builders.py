@@ -218,6 +218,14 @@ def png_cut_short(folder: Path) -> None:
     (folder / "3.png").write_bytes(whole[: len(whole) - 30])
 
 
+def png_with_a_broken_chunk(folder: Path) -> None:
+    """In the length of its pixels, so that what follows is taken for the name of a chunk."""
+    _images(folder)
+    whole = bytearray((folder / "3.png").read_bytes())
+    whole[35] = 0
+    (folder / "3.png").write_bytes(whole)
+
+
 def _images(folder: Path) -> None:
     labs = _labs(folder)
     labs["smoker"] = [f"{number}.png" for number in range(len(labs))]
