@@ -46,7 +46,7 @@ def run(function: Callable[..., str | None], argv: Sequence[str] | None = None) 
     options = parser.parse_args(argv)
     options.pop("config", None)
     try:
-        verdict = function(**parser.instantiate_classes(options))
+        verdict = function(**parser.instantiate(options))
     except InputError as error:
         for problem in error.problems:
             print(f"error: {problem}", file=sys.stderr)  # noqa: T201
