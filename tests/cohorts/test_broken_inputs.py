@@ -67,7 +67,6 @@ def assert_clear_error(name: str, error: str) -> None:
     assert "PRIVATE" not in error, "a value is shown"
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the command line's parser, in some versions
 @pytest.mark.parametrize("name", HARMFUL)
 def test_a_broken_input_is_one_clear_error(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
