@@ -10,8 +10,11 @@ from cohorts.errors import raise_if
 class NetworkOptions:
     """What the network is."""
 
-    fusion: Literal["attention", "late"] = "attention"
-    """How tokens of the present modalities are joined: attention among them, or a weighted mean of their own logits."""
+    fusion: Literal["attention", "early", "intermediate", "late"] = "attention"
+    """What becomes of an absent modality: attention takes no notice of it, early reads zeros as if they were measured,
+    intermediate reads a learned placeholder, late drops its logit and renormalises the weights of the others."""
+    pooling: Literal["attention", "mean"] = "attention"
+    """Under the fusion `attention`: attention among the present modalities, or the plain mean of their tokens."""
     width: int = 32
     """Width of a token."""
     num_heads: int = 4
@@ -34,6 +37,11 @@ class NetworkOptions:
             )
         if not 0 <= self.dropout < 1:
             found.append(f"network.dropout: must be at least 0 and below 1 (value: {self.dropout})")
+        if self.pooling != "attention" and self.fusion != "attention":
+            found.append(
+                f"network.pooling: {self.pooling} is a way of the fusion attention (value of network.fusion: "
+                f"{self.fusion}); drop network.pooling"
+            )
         return found
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from cohorts.preprocessing import Layout
 from lightning_modules.config import NetworkOptions
 from lightning_modules.encoders import AdditivePath, make_encoder
-from lightning_modules.fusion import AttentionFusion, LateFusion
+from lightning_modules.fusion import LateFusion, make_fusion
 
 
 def _key(modality: str) -> str:
@@ -23,7 +23,9 @@ class FusionNetwork(nn.Module):
     """One logit a subject, from whichever modalities it has.
 
     The logit is a prior, plus (under attention) a linear contribution of each present modality, plus the fusion's own
-    logit. A subject without any modality gets what prior and class token give: a finite, constant answer.
+    logit. A subject without any modality gets what the prior gives, and whatever of the fusion reads no modality: a
+    finite, constant answer. Values of an absent modality are never read, under any fusion; early fusion alone lets the
+    encoder read zeros in their place.
 
     Args:
         layouts: Modality to the layout of its inputs, in the order of the columns of presence.
@@ -36,13 +38,11 @@ class FusionNetwork(nn.Module):
         self.encoders = nn.ModuleDict(
             {_key(name): make_encoder(layout, options.width, options.dropout) for name, layout in layouts.items()}
         )
-        self.fusion: nn.Module
+        self.fusion = make_fusion(len(layouts), options)
+        self.zero_filled = options.fusion == "early"
         self.additive = nn.ModuleDict()
         if options.fusion == "attention":
-            self.fusion = AttentionFusion(options.width, options.num_heads, options.num_blocks, options.dropout)
             self.additive = nn.ModuleDict({_key(name): AdditivePath(layout) for name, layout in layouts.items()})
-        else:
-            self.fusion = LateFusion(len(layouts), options.width)
         self.prior = nn.Parameter(torch.zeros(()))
 
     def forward(self, features: Mapping[str, Tensor], presence_BM: Tensor) -> Tensor:
@@ -57,7 +57,8 @@ class FusionNetwork(nn.Module):
             name: torch.where(presence_BM[:, m, None], features[name], 0.0) for m, name in enumerate(self.modalities)
         }
         tokens_BMD = torch.stack([self.encoders[_key(name)](clean[name]) for name in self.modalities], dim=1)
-        tokens_BMD = torch.where(presence_BM[..., None], tokens_BMD, 0.0)
+        if not self.zero_filled:
+            tokens_BMD = torch.where(presence_BM[..., None], tokens_BMD, 0.0)
         logits_B = self.prior + self.fusion(tokens_BMD, presence_BM)
         if self.additive:
             linear_BM = torch.cat([self.additive[_key(name)](clean[name]) for name in self.modalities], dim=1)

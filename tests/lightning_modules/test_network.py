@@ -23,14 +23,27 @@ WIDTHS = {name: layout.num_inputs for name, layout in LAYOUTS.items()}
 B, M = 16, len(WIDTHS)
 
 
-@pytest.fixture(params=["attention", "late"])
-def network(request: pytest.FixtureRequest) -> FusionNetwork:
+WAYS: dict[str, NetworkOptions] = {
+    "attention": NetworkOptions(),
+    "mean": NetworkOptions(pooling="mean"),
+    "late": NetworkOptions(fusion="late"),
+    "intermediate": NetworkOptions(fusion="intermediate"),
+    "early": NetworkOptions(fusion="early"),
+}
+
+
+def stirred(options: NetworkOptions, layouts: dict[str, Layout] = LAYOUTS) -> FusionNetwork:
     torch.manual_seed(0)
-    network = FusionNetwork(LAYOUTS, NetworkOptions(fusion=request.param)).double().eval()
+    network = FusionNetwork(layouts, options).double().eval()
     with torch.no_grad():  # heads start at zero, which would hide every defect
         for parameter in network.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
     return network
+
+
+@pytest.fixture(params=WAYS)
+def network(request: pytest.FixtureRequest) -> FusionNetwork:
+    return stirred(WAYS[request.param])
 
 
 @pytest.fixture
@@ -86,10 +99,15 @@ def parameters_of(network: FusionNetwork, m: int) -> list[Tensor]:
     return found
 
 
+@pytest.mark.parametrize("way", ["attention", "mean", "late", "intermediate"])
 def test_nothing_that_belongs_to_an_absent_modality_has_a_part_in_the_answer(
-    network: FusionNetwork, batch: tuple[dict[str, Tensor], Tensor]
+    way: str, batch: tuple[dict[str, Tensor], Tensor]
 ) -> None:
-    """Its token, its bias, its identity and its weight in the mean: as if the network had never heard of it."""
+    """Its token, its bias, its identity and its weight in the mean: as if the network had never heard of it.
+
+    Not of early fusion, which hears the encoding of zeros; under intermediate fusion a placeholder speaks instead.
+    """
+    network = stirred(WAYS[way])
     features, presence = batch
     with torch.no_grad():
         before = network(features, presence)
@@ -146,10 +164,52 @@ def test_every_pattern_gives_a_finite_answer_of_its_own(network: FusionNetwork) 
     assert len(logits.round(decimals=9).unique()) == len(patterns)
 
 
-def test_attention_starts_at_the_prior() -> None:
-    network = FusionNetwork(LAYOUTS, NetworkOptions(fusion="attention")).eval()
+@pytest.mark.parametrize("way", WAYS)
+def test_every_fusion_starts_at_the_prior(way: str) -> None:
+    network = FusionNetwork(LAYOUTS, WAYS[way]).eval()
+    torch.nn.init.constant_(network.prior, 0.7)
     features = {name: torch.randn(4, size) for name, size in WIDTHS.items()}
     assert torch.equal(network(features, torch.ones(4, M, dtype=torch.bool)), network.prior.expand(4))
+
+
+def test_all_fusions_start_with_the_same_encoders() -> None:
+    started = []
+    for options in WAYS.values():
+        torch.manual_seed(3)
+        started.append(FusionNetwork(LAYOUTS, options).encoders.state_dict())
+    assert all(torch.equal(other[key], value) for other in started[1:] for key, value in started[0].items())
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_order_in_which_modalities_are_listed_does_not_matter(
+    way: str, batch: tuple[dict[str, Tensor], Tensor]
+) -> None:
+    network = stirred(WAYS[way])
+    features, presence = batch
+    order = [3, 0, 6, 2, 5, 1, 4]
+    names = [list(LAYOUTS)[m] for m in order]
+    other = FusionNetwork({name: LAYOUTS[name] for name in names}, WAYS[way]).double().eval()
+    state = network.state_dict()
+    for key, value in state.items():
+        if key.startswith("fusion.") and key.endswith(("_MD", "_M")):
+            state[key] = value[order]
+        if key == "fusion.joint.0.weight":  # one block of columns a modality
+            state[key] = torch.cat([value.chunk(M, dim=1)[m] for m in order], dim=1)
+    other.load_state_dict(state)
+    found, expected = other(features, presence[:, order]), network(features, presence)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_early_fusion_takes_an_absent_modality_for_one_that_was_measured_as_zero(
+    batch: tuple[dict[str, Tensor], Tensor],
+) -> None:
+    features, presence = batch
+    zeros = {name: torch.where(presence[:, m, None], features[name], 0.0) for m, name in enumerate(WIDTHS)}
+    everything = torch.ones_like(presence)
+    for way, options in WAYS.items():
+        network = stirred(options)
+        same = torch.isclose(network(features, presence), network(zeros, everything))[~presence.all(1)]
+        assert same.all() if way == "early" else not same.any(), way
 
 
 def test_parts_hold_every_parameter_once(network: FusionNetwork) -> None:
