@@ -6,7 +6,10 @@ from importlib import import_module
 
 from scripts.command_line import run
 
-NAMES = {"loading": "batches from memory and from Parquet, binning of events, fingerprint and checks"}
+NAMES = {
+    "loading": "batches from memory and from Parquet, binning of events, fingerprint and checks",
+    "quality": "our networks beside their controls and tuned baselines, on the same splits",
+}
 
 
 def main() -> None:

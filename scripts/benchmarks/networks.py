@@ -1,0 +1,81 @@
+"""Our networks, trained as the scripts pretrain and finetune do, and the controls from scratch and pooled."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, cast, get_args, get_type_hints
+
+import numpy as np
+
+from cohorts.cohort import Cohort
+from cohorts.datamodule import CohortDataModule
+from cohorts.preprocessing import fit_preprocessing
+from cohorts.splits import Split
+from lightning_modules.bundle import Bundle, fresh_network
+from lightning_modules.config import MaskingOptions, NetworkOptions, TrainingOptions, TransferOptions
+from lightning_modules.finetune import FinetuneModule
+from lightning_modules.masking import ModalityMasking
+from lightning_modules.module import FusionModule
+from lightning_modules.pretrain import PretrainModule
+from lightning_modules.scoring import score
+from lightning_modules.training import fit
+
+OURS, SCRATCH, POOLED = "attention", "scratch", "pooled"
+FUSIONS = get_args(get_type_hints(NetworkOptions)["fusion"])
+NETWORKS = (*FUSIONS, SCRATCH, POOLED)
+
+
+def fit_network(
+    name: str, people: Cohort, split: Split, training: TrainingOptions
+) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """Train a network.
+
+    Args:
+        name: A fusion, pretrained on the rich and fine-tuned on the sparse cohort with rich subjects replayed; or
+            attention without pretraining: `scratch` on the sparse cohort alone, `pooled` on both.
+        people: All subjects; those of the part held_out are not looked at.
+        split: Training and tuning parts.
+        training: How long and how fast, in both stages.
+
+    Returns:
+        A function of rows, int (n,), and of kept modalities, bool (n, M), that gives risks (n,).
+    """
+    options = NetworkOptions(fusion=cast(Any, name)) if name in FUSIONS else NetworkOptions()
+    rich, sparse = split.rows("rich_train"), split.rows("sparse_train")
+    preprocessing = fit_preprocessing(people.take(split.rows("rich_train", "sparse_train")))
+    start = sparse if name in (SCRATCH, POOLED) else rich
+    prevalence = float(people.label[start].mean())
+    network = fresh_network(preprocessing, options, seed=training.seed, prevalence=prevalence)
+
+    def train(module: FusionModule, weights: dict[str, float], tuning_part: str) -> None:
+        batches = CohortDataModule(
+            people,
+            split,
+            preprocessing,
+            train_weights=weights,
+            tuning_part=tuning_part,
+            batch_size=training.batch_size,
+            seed=training.seed,
+        )
+        with TemporaryDirectory() as checkpoints:
+            fit(module, batches, Path(checkpoints), title=name, logger=None)
+
+    presence = people.presence[sparse]
+    if name in FUSIONS:
+        module = PretrainModule(network, ModalityMasking(MaskingOptions(), presence), training)
+        train(module, {"rich_train": 1.0}, "rich_tuning")
+    masking = ModalityMasking(MaskingOptions(policy="rate"), presence)
+    finetune = FinetuneModule(network, masking, training, TransferOptions())
+    train(finetune, {"sparse_train": 1.0, "rich_train": 0.0 if name == SCRATCH else 1.0}, "sparse_tuning")
+    bundle = Bundle(network, options, preprocessing, people.spec, {})
+
+    def predict(rows: np.ndarray, kept: np.ndarray) -> np.ndarray:
+        order = np.argsort(rows)
+        shown = replace(people.take(rows))
+        vars(shown)["presence"] = kept[order]  # a network does not read the inputs of what is absent
+        scores = np.empty(len(rows))
+        scores[order] = score(bundle, shown)
+        return scores
+
+    return predict
