@@ -3,7 +3,7 @@
 import json
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,9 @@ from cohorts.errors import InputError
 from cohorts.files import canonical_json, digest_of_file, digest_of_text, read_json, whole_folder, write_whole
 from cohorts.preprocessing import Preprocessing
 from cohorts.spec import CohortSpec, parse_spec
+from lightning_modules.calibration import Calibration
 from lightning_modules.config import NetworkOptions
+from lightning_modules.conformal import Conformal
 from lightning_modules.manifest import CONTENT, MANIFEST, WEIGHTS, verify_bundle
 from lightning_modules.network import FusionNetwork
 
@@ -33,6 +35,8 @@ class Bundle:
         preprocessing: Fitted on its training subjects.
         spec: Cohort spec that it was trained under.
         provenance: Stage, seeds, options, fingerprints of cohort and split, digest of the pretrained bundle, versions.
+        calibration: From the network's logits to those of the scores; of a pretrained network, none.
+        conformal: Nonconformity of the tuning subjects, for sets of labels; empty where nobody was calibrated on.
         digest: SHA-256 of the manifest, "" before it is saved.
     """
 
@@ -42,6 +46,8 @@ class Bundle:
     spec: CohortSpec
     provenance: Mapping[str, Any]
     digest: str = ""
+    calibration: Calibration = field(default_factory=Calibration)
+    conformal: Conformal = field(default_factory=Conformal)
 
 
 def versions() -> dict[str, str]:
@@ -60,6 +66,8 @@ def save_bundle(bundle: Bundle, folder: Path) -> Bundle:
     """
     content = {
         "options": asdict(bundle.options),
+        "calibration": bundle.calibration.state(),
+        "conformal": bundle.conformal.state(),
         "preprocessing": bundle.preprocessing.state(),
         "provenance": dict(bundle.provenance),
         "spec": bundle.spec.model_dump(mode="json"),
@@ -86,7 +94,9 @@ def load_bundle(folder: Path) -> Bundle:
     preprocessing = Preprocessing.from_state(content["preprocessing"])
     network = FusionNetwork(preprocessing.layouts, options)
     network.load_state_dict(load_tensors((folder / WEIGHTS).read_bytes()))
-    return Bundle(network.eval(), options, preprocessing, spec, content["provenance"], digest)
+    calibration = Calibration.from_state(content.get("calibration", Calibration().state()))
+    conformal = Conformal.from_state(content.get("conformal", Conformal().state()))
+    return Bundle(network.eval(), options, preprocessing, spec, content["provenance"], digest, calibration, conformal)
 
 
 def check_same_inputs(bundle: Bundle, spec: CohortSpec) -> None:

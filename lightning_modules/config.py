@@ -133,6 +133,16 @@ class TransferOptions:
         ]
 
 
+@dataclass(frozen=True)
+class CalibrationOptions:
+    """How the scores of a fine-tuned network are made to mean what they say, on the tuning subjects."""
+
+    method: Literal["auto", "none", "temperature", "platt", "beta"] = "auto"
+    """auto: the simplest whose cross-fitted log loss no other betters by more than a standard error, maybe none."""
+    by_pattern: bool = True
+    """Whether patterns may have parameters of their own, drawn towards those of everybody."""
+
+
 def check_options(*options: NetworkOptions | MaskingOptions | TrainingOptions | TransferOptions) -> None:
     """Raise one InputError with the problems of all options."""
     raise_if([problem for option in options for problem in option.problems()])

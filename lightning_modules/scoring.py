@@ -1,18 +1,25 @@
-"""Scores: a pure function of bundle and cohort."""
+"""Scores: a pure function of bundle and cohort; and the calibration that belongs to a trained bundle."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import torch
+from scipy.special import expit
 
 from cohorts.cohort import Cohort
 from cohorts.errors import InputError
+from cohorts.missingness import pattern_names
 from lightning_modules.bundle import Bundle
+from lightning_modules.calibration import Scored
+from lightning_modules.calibration_choice import Chosen, choose_calibration
+from lightning_modules.config import CalibrationOptions
+from lightning_modules.conformal import fit_conformal
 
 ROWS_AT_ONCE = 8192
 
 
-def score(bundle: Bundle, cohort: Cohort) -> np.ndarray:
+def score(bundle: Bundle, cohort: Cohort, *, calibrated: bool = True) -> np.ndarray:
     """Predicted risk of a positive label.
 
     Computed in float64 and rounded to 9 decimals, so that a subject's score does not depend on who else is scored.
@@ -20,6 +27,7 @@ def score(bundle: Bundle, cohort: Cohort) -> np.ndarray:
     Args:
         bundle: Trained model.
         cohort: Subjects with the bundle's modalities, in any pattern, with at least one each.
+        calibrated: False for what the network says before it is calibrated.
 
     Returns:
         float64 (N,), 0 to 1.
@@ -27,17 +35,70 @@ def score(bundle: Bundle, cohort: Cohort) -> np.ndarray:
     Raises:
         InputError: Some subjects have no modality.
     """
+    logits = _logits(bundle, cohort)
+    if calibrated:
+        logits = bundle.calibration(logits, _pattern(bundle, cohort))
+    return expit(logits).round(9)
+
+
+def label_sets(bundle: Bundle, cohort: Cohort, scores: np.ndarray, alpha: float) -> np.ndarray:
+    """Split-conformal sets by pattern: "negative", "positive", "both" or "none", texts (N,).
+
+    Args:
+        bundle: Trained and calibrated model.
+        cohort: Who is scored.
+        scores: Their calibrated scores, (N,).
+        alpha: Share of people whose set may miss their label.
+
+    Raises:
+        InputError: The bundle was never calibrated, so it knows no nonconformity.
+    """
+    if not bundle.conformal.overall.levels:
+        raise InputError(
+            "conformal: the bundle holds no nonconformity of tuning subjects (it was only pretrained, or fewer than 11 "
+            "were tuned on); take one that finetune made"
+        )
+    return bundle.conformal.sets(scores, _pattern(bundle, cohort), alpha)
+
+
+def calibrate(bundle: Bundle, tuning: Cohort, options: CalibrationOptions) -> tuple[Bundle, Chosen]:
+    """Give a trained bundle its calibration and its nonconformity.
+
+    Args:
+        bundle: Trained, not yet saved.
+        tuning: The tuning subjects of the cohort that it will serve, with their weights.
+        options: How.
+
+    Returns:
+        The bundle with both, and what was measured. Nonconformity is that of cross-fitted scores.
+    """
+    people = Scored(_logits(bundle, tuning), tuning.label, tuning.weight, _pattern(bundle, tuning))
+    chosen = choose_calibration(people, options)
+    conformal = fit_conformal(expit(chosen.cross_fitted), people.label, people.weight, people.pattern)
+    return replace(bundle, calibration=chosen.calibration, conformal=conformal, digest=""), chosen
+
+
+def _logits(bundle: Bundle, cohort: Cohort) -> np.ndarray:
+    """Uncalibrated, float64 (N,)."""
     nobody = int((~cohort.presence.any(axis=1)).sum())
     if nobody:
         raise InputError(f"presence: {nobody} subjects have no modality at all; exclude them with `where`")
     inputs = bundle.preprocessing.transform(cohort)
-    presence = cohort.presence[:, [cohort.modalities.index(name) for name in bundle.network.modalities]]
+    presence = _presence(bundle, cohort)
     network = copy.deepcopy(bundle.network).double().eval()
-    scores = np.empty(len(cohort))
+    logits = np.empty(len(cohort))
     with torch.inference_mode():
         for start in range(0, len(cohort), ROWS_AT_ONCE):
             rows = slice(start, start + ROWS_AT_ONCE)
             features = {name: torch.as_tensor(values[rows], dtype=torch.float64) for name, values in inputs.items()}
-            logits = network(features, torch.as_tensor(presence[rows]))
-            scores[rows] = torch.sigmoid(logits).numpy()
-    return scores.round(9)
+            logits[rows] = network(features, torch.as_tensor(presence[rows])).numpy()
+    return logits
+
+
+def _presence(bundle: Bundle, cohort: Cohort) -> np.ndarray:
+    """Presence, bool (N, M), in the bundle's order of modalities."""
+    return cohort.presence[:, [cohort.modalities.index(name) for name in bundle.network.modalities]]
+
+
+def _pattern(bundle: Bundle, cohort: Cohort) -> np.ndarray:
+    return pattern_names(_presence(bundle, cohort), bundle.network.modalities)

@@ -5,7 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from cohorts.errors import raise_if
-from lightning_modules.config import MaskingOptions, NetworkOptions, TrainingOptions, TransferOptions, check_options
+from lightning_modules.config import (
+    CalibrationOptions,
+    MaskingOptions,
+    NetworkOptions,
+    TrainingOptions,
+    TransferOptions,
+    check_options,
+)
 from scripts.command_line import run, say
 from scripts.dashboard import DashboardOptions
 from scripts.stage import essential, open_stage
@@ -21,6 +28,7 @@ def finetune(
     masking: MaskingOptions = MaskingOptions(policy="rate"),
     training: TrainingOptions = TrainingOptions(),
     transfer: TransferOptions = TransferOptions(),
+    calibration: CalibrationOptions = CalibrationOptions(),
     dashboard: DashboardOptions = DashboardOptions(),
 ) -> None:
     """Fine-tune a pretrained network on the sparse cohort; without --pretrained, train the from-scratch control.
@@ -37,6 +45,7 @@ def finetune(
         masking: Which modalities a training step hides, beside those that are absent.
         training: How long and how fast to train.
         transfer: What is kept of the pretrained network and of the rich cohort.
+        calibration: How scores are made to mean what they say, on the sparse tuning subjects.
         dashboard: Where the run can be followed.
 
     Example:
@@ -79,7 +88,10 @@ def finetune(
     )
     provenance = {"stage": "finetune", "options": essential(options), "depends_on": depends_on, "versions": versions()}
     bundle = replace(start, provenance=provenance, digest="")
-    train_and_save(stage, "finetune", module, batches, bundle, split, dashboard=dashboard, options=options)
+    calibrated_on = (people.take(split.rows("sparse_tuning")), calibration)
+    train_and_save(
+        stage, "finetune", module, batches, bundle, split, dashboard, options=options, calibrated_on=calibrated_on
+    )
 
 
 def _contradictions(pretrained: Path | None, network: NetworkOptions | None, transfer: TransferOptions) -> list[str]:

@@ -63,7 +63,7 @@ def pretrain(
     )
     provenance = {"stage": "pretrain", "options": essential(options), "depends_on": depends_on, "versions": versions()}
     bundle = Bundle(model, network, preprocessing, people.spec, provenance)
-    train_and_save(stage, "pretrain", module, batches, bundle, split, dashboard=dashboard, options=options)
+    train_and_save(stage, "pretrain", module, batches, bundle, split, dashboard, options=options)
 
 
 def main() -> None:
