@@ -9,6 +9,7 @@ from scripts.command_line import run
 NAMES = {
     "loading": "batches from memory and from Parquet, binning of events, fingerprint and checks",
     "quality": "our networks beside their controls and tuned baselines, on the same splits",
+    "regret": "distance to the best score that there is, as the sparse cohort grows",
 }
 
 

@@ -37,6 +37,16 @@ def average_on_the_logit(scores: Sequence[np.ndarray]) -> np.ndarray:
     return expit(np.mean(kept, axis=0))
 
 
+def regrets(label: np.ndarray, score: np.ndarray, best: np.ndarray) -> dict[str, float]:
+    """What scores lack beside the best ones that there are: AUROC that is missing, and log loss that is too much."""
+    ours, bayes = measures(label, score), measures(label, best)
+    return {
+        "bayes_auroc": _round(bayes["auroc"]),
+        "auroc_regret": _round(bayes["auroc"] - ours["auroc"]),
+        "log_loss_regret": _round(ours["log_loss"] - bayes["log_loss"]),
+    }
+
+
 def over_splits(values: Sequence[float]) -> dict[str, float]:
     """Mean, and standard deviation over the splits."""
     return {"mean": _round(np.mean(values)), "sd": _round(np.std(values, ddof=1) if len(values) > 1 else 0.0)}

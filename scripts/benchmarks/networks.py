@@ -8,8 +8,10 @@ from typing import Any, cast, get_args, get_type_hints
 
 import numpy as np
 
+import lightning_modules
 from cohorts.cohort import Cohort
 from cohorts.datamodule import CohortDataModule
+from cohorts.files import digest_of_file, digest_of_text
 from cohorts.preprocessing import fit_preprocessing
 from cohorts.splits import Split
 from lightning_modules.bundle import Bundle, fresh_network
@@ -24,6 +26,12 @@ from lightning_modules.training import fit
 OURS, SCRATCH, POOLED = "attention", "scratch", "pooled"
 FUSIONS = get_args(get_type_hints(NetworkOptions)["fusion"])
 NETWORKS = (*FUSIONS, SCRATCH, POOLED)
+
+
+def code_digest() -> str:
+    """SHA-256 over the code that a network's scores follow from."""
+    files = [*sorted(Path(lightning_modules.__path__[0]).rglob("*.py")), Path(__file__)]
+    return digest_of_text("\n".join(digest_of_file(file) for file in files))
 
 
 def fit_network(

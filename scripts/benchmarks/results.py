@@ -11,13 +11,12 @@ from typing import Any
 
 import numpy as np
 
-import lightning_modules
 from cohorts.cohort import Cohort
 from cohorts.files import canonical_json, digest_of_file, digest_of_text, write_whole
 from lightning_modules.config import TrainingOptions
 from scripts.benchmarks.baselines import BASELINES
 from scripts.benchmarks.measures import average_on_the_logit, measures
-from scripts.benchmarks.networks import NETWORKS
+from scripts.benchmarks.networks import NETWORKS, code_digest
 from scripts.benchmarks.plans import Plan
 
 AVERAGED = {"lightgbm_xgboost": ("lightgbm", "xgboost")}
@@ -59,14 +58,10 @@ class Results:
         folder.mkdir(parents=True, exist_ok=True)
 
     @cached_property
-    def _code(self) -> dict[bool, list[str]]:
-        here = Path(__file__).parent
-        networks = [*sorted(Path(lightning_modules.__path__[0]).rglob("*.py")), here / "networks.py"]
-        baselines = [here / "baselines.py", here / "features.py"]
-        return {
-            is_ours: [digest_of_file(file) for file in files]
-            for is_ours, files in ((True, networks), (False, baselines))
-        }
+    def _code(self) -> dict[bool, str]:
+        """Digest of the code, by whether a network is ours."""
+        baselines = [Path(__file__).parent / name for name in ("baselines.py", "features.py")]
+        return {True: code_digest(), False: "".join(digest_of_file(file) for file in baselines)}
 
     def _path(self, plan: Plan, name: str) -> Path:
         """A place that changes with all that the scores follow from."""
