@@ -33,7 +33,7 @@ def quality(
 
     Args:
         cohort: Path of a cohort spec, or name of a catalog entry (synthetic, heart_disease, nhanes, physionet2012).
-        out: JSON file to write.
+        out: JSON file to write; a figure of the same name, .svg, is written beside it.
         data: Folder that holds the tables of the spec.
         folds: Folds of the sparse cohort.
         repeats: How often they are drawn; the seed of every model is the number of the repeat.

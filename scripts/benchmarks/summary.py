@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from cohorts.files import canonical_json, read_json, write_whole
+from scripts.benchmarks.figure import draw
 from scripts.benchmarks.loading import _machine
 from scripts.benchmarks.measures import MEASURES, over_splits, paired
 from scripts.benchmarks.networks import OURS
@@ -50,7 +51,11 @@ def write_results(
     machine = _machine() | {name: _version(packages) for name, packages in VERSIONS.items()}
     run = {**described, "training": asdict(results.training), "machine": machine, **summary(results, plans, chosen)}
     title = f"{described['cohort']}, {described['splits']}"
-    write_whole(out, canonical_json({"benchmark": "quality", "runs": {**before, title: run}}))
+    runs = {**before, title: run}
+    write_whole(out, canonical_json({"benchmark": "quality", "runs": runs}))
+    figure = draw(runs)
+    if figure:
+        write_whole(out.with_suffix(".svg"), figure)
 
 
 def _version(packages: tuple[str, ...]) -> str:
