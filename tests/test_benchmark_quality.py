@@ -15,7 +15,7 @@ from cohorts.splits import Split
 from scripts.benchmarks.features import linear_table, masked_copies, tree_table
 from scripts.benchmarks.figure import draw
 from scripts.benchmarks.measures import average_on_the_logit, measures, paired, regrets
-from scripts.benchmarks.plans import make_plans, read_people, remove
+from scripts.benchmarks.plans import make_plans, read_people, remove, with_fewer_sparse
 from scripts.benchmarks.quality import quality
 from scripts.benchmarks.regret import curve, regret
 
@@ -116,6 +116,20 @@ def test_plans_hold_out_each_sparse_subject_once_and_score_the_held_out_cohort_t
         assert masks["test", "removed 0.6"].sum() < masks["test", "removed 0.3"].sum() < masks["test", "natural"].sum()
 
 
+def test_fewer_sparse_subjects_keep_their_shares_and_leave_the_tested_alone(people: Cohort) -> None:
+    (plan, *_) = make_plans(people, 2, 1, by_site=False)
+    fewer = with_fewer_sparse(plan, people, 50)
+    assert len(fewer.split.rows("sparse_train", "sparse_tuning")) == 50
+    for part in ("held_out", "rich_train", "rich_tuning"):
+        np.testing.assert_array_equal(fewer.split.rows(part), plan.split.rows(part))
+    for part in ("sparse_train", "sparse_tuning"):
+        rows, before = fewer.split.rows(part), plan.split.rows(part)
+        assert set(rows) <= set(before)
+        assert people.label[rows].mean() == pytest.approx(people.label[before].mean(), abs=0.1)
+    with pytest.raises(InputError, match="num_sparse: must be between 50 and "):
+        with_fewer_sparse(plan, people, 49)
+
+
 def test_by_site_every_deployed_site_is_held_out_and_joined_people_are_sparse(
     people: Cohort, tables: Path, spec: CohortSpec
 ) -> None:
@@ -148,6 +162,7 @@ def test_quality_compares_models_on_the_same_splits_and_goes_on_where_it_stopped
     (run,) = found["runs"].values()
     assert run["splits"] == ["repeat 0, fold 0", "repeat 0, fold 1"]
     assert run["training"]["num_epochs"] == 1
+    assert "--models attention,logistic,logistic_masked" in run["command"]
     models = run["models"]
     assert list(models) == ["attention", "logistic", "logistic_masked"]
     for name, of_model in models.items():

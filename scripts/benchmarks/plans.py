@@ -1,6 +1,6 @@
 """Who is trained, tuned and tested on in a benchmark, and which modalities the tested ones are left with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +81,24 @@ def _joined(spec: CohortSpec) -> CohortSpec:
     roles = Roles(rich=rich, sparse=f"({sparse}) OR ({held_out})", held_out=None)
     split = spec.split.model_copy(update={"held_out_fraction": 0.2})  # a spec needs one; folds do not use it
     return spec.model_copy(update={"roles": roles, "split": split})
+
+
+def with_fewer_sparse(plan: Plan, people: Cohort, number: int) -> Plan:
+    """A plan whose models have only so many sparse subjects, tuning included; shares of tuning and label are kept.
+
+    Raises:
+        InputError: There are not so many.
+    """
+    part = plan.split.part.copy()
+    sparse = plan.split.rows("sparse_train", "sparse_tuning")
+    if not 50 <= number <= len(sparse):
+        raise InputError(f"num_sparse: must be between 50 and {len(sparse)}, which {plan.name} has (value: {number})")
+    rng = np.random.default_rng([plan.seed, 7])
+    order = rng.permutation(sparse)
+    order = order[np.lexsort((people.label[order], part[order].astype(str)))]
+    steps = np.floor((np.arange(len(order) + 1) + 0.5) * number / len(order))
+    part[order[np.diff(steps) == 0]] = ""
+    return replace(plan, split=Split(plan.split.subject_id, part))
 
 
 def make_plans(people: Cohort, num_folds: int, num_repeats: int, *, by_site: bool) -> list[Plan]:

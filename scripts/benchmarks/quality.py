@@ -22,6 +22,7 @@ def quality(
     only: int | None = None,
     by_site: bool = False,
     join_held_out: bool = False,
+    num_sparse: int | None = None,
     models: str = "",
     training: TrainingOptions = TrainingOptions(),
 ) -> None:
@@ -40,6 +41,7 @@ def quality(
         only: Stop after so many splits.
         by_site: Hold out one site at a time instead.
         join_held_out: Make the held-out cohort part of the sparse one.
+        num_sparse: Give the models only so many sparse subjects of each split, tuning included.
         models: Names, separated by commas, instead of all.
         training: How long and how fast our networks train, in every stage.
 
@@ -54,7 +56,7 @@ def quality(
             if value < low
         ]
     )
-    from scripts.benchmarks.plans import make_plans, read_people
+    from scripts.benchmarks.plans import make_plans, read_people, with_fewer_sparse
     from scripts.benchmarks.results import Results, known_models, missing_libraries
     from scripts.benchmarks.summary import write_results
 
@@ -65,6 +67,8 @@ def quality(
     raise_if(missing_libraries(chosen))
     people = read_people(cohort, data, join_held_out=join_held_out)
     plans = make_plans(people, folds, repeats, by_site=by_site)[:only]
+    if num_sparse is not None:
+        plans = [with_fewer_sparse(plan, people, num_sparse) for plan in plans]
     out.parent.mkdir(parents=True, exist_ok=True)
     results = Results(out.with_suffix(".cache"), people, training)
     for number, plan in enumerate(plans, 1):
@@ -74,11 +78,17 @@ def quality(
             found = results.measures(plan, name)["test", "natural"]
             said = f"AUROC {found['auroc']:.4f}, Brier {found['brier']:.4f}"
             say(f"{number}/{len(plans)} {plan.name}: {name} {said}, {results.seconds(plan, name):.1f} s")
+    words = [f"python scripts/benchmark.py quality --cohort {people.spec.name} --data DIR --out FILE --folds {folds}"]
+    words += [f"--repeats {repeats}"] + [f"--only {only}"] * (only is not None)
+    words += [f"--num_sparse {num_sparse}"] * (num_sparse is not None)
+    words += ["--by_site"] * by_site + ["--join_held_out"] * join_held_out + [f"--models {','.join(chosen)}"]
     described = {
         "cohort": people.spec.name,
         "splits": "one site at a time" if by_site else f"{folds}-fold",
         "repeats": repeats,
         "held_out_joins_sparse": join_held_out,
+        "num_sparse": num_sparse,
+        "command": " ".join(words),
     }
     write_results(out, results, plans, chosen, described)
 

@@ -51,6 +51,7 @@ def write_results(
     machine = _machine() | {name: _version(packages) for name, packages in VERSIONS.items()}
     run = {**described, "training": asdict(results.training), "machine": machine, **summary(results, plans, chosen)}
     title = f"{described['cohort']}, {described['splits']}"
+    title += f", {described['num_sparse']} sparse" if described["num_sparse"] else ""
     runs = {**before, title: run}
     write_whole(out, canonical_json({"benchmark": "quality", "runs": runs}))
     figure = draw(runs)
