@@ -15,12 +15,18 @@ from cohorts.files import digest_of_file, digest_of_text
 from cohorts.preprocessing import fit_preprocessing
 from cohorts.splits import Split
 from lightning_modules.bundle import Bundle, fresh_network
-from lightning_modules.config import MaskingOptions, NetworkOptions, TrainingOptions, TransferOptions
+from lightning_modules.config import (
+    CalibrationOptions,
+    MaskingOptions,
+    NetworkOptions,
+    TrainingOptions,
+    TransferOptions,
+)
 from lightning_modules.finetune import FinetuneModule
 from lightning_modules.masking import ModalityMasking
 from lightning_modules.module import FusionModule
 from lightning_modules.pretrain import PretrainModule
-from lightning_modules.scoring import score
+from lightning_modules.scoring import calibrate, score
 from lightning_modules.training import fit
 
 OURS, SCRATCH, POOLED = "attention", "scratch", "pooled"
@@ -37,7 +43,7 @@ def code_digest() -> str:
 def fit_network(
     name: str, people: Cohort, split: Split, training: TrainingOptions
 ) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """Train a network.
+    """Train a network, and calibrate it on the sparse tuning part.
 
     Args:
         name: A fusion, pretrained on the rich and fine-tuned on the sparse cohort with rich subjects replayed; or
@@ -77,6 +83,7 @@ def fit_network(
     finetune = FinetuneModule(network, masking, training, TransferOptions())
     train(finetune, {"sparse_train": 1.0, "rich_train": 0.0 if name == SCRATCH else 1.0}, "sparse_tuning")
     bundle = Bundle(network, options, preprocessing, people.spec, {})
+    bundle, _ = calibrate(bundle, people.take(split.rows("sparse_tuning")), CalibrationOptions())
 
     def predict(rows: np.ndarray, kept: np.ndarray) -> np.ndarray:
         order = np.argsort(rows)
