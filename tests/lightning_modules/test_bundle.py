@@ -1,5 +1,7 @@
 """Bundles: whole, verified, and only for the cohorts that they were made for."""
 
+import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +13,12 @@ from cohorts.cohort import Cohort
 from cohorts.errors import InputError
 from cohorts.preprocessing import Preprocessing
 from cohorts.spec import parse_spec
+from cohorts.splits import Split
 from lightning_modules.bundle import Bundle, check_same_inputs, fresh_network, load_bundle, save_bundle
-from lightning_modules.config import NetworkOptions
-from lightning_modules.scoring import score
+from lightning_modules.calibration import Calibration
+from lightning_modules.config import CalibrationOptions, NetworkOptions
+from lightning_modules.conformal import Conformal
+from lightning_modules.scoring import calibrate, label_sets, score
 
 
 @pytest.fixture(params=["attention", "late"])
@@ -86,3 +91,83 @@ def test_a_bundle_holds_no_subject_id(bundle: Bundle, people: Cohort, tmp_path: 
     save_bundle(bundle, tmp_path / "bundle")
     text = (tmp_path / "bundle" / "bundle.json").read_text()
     assert not any(f'"{subject}"' in text for subject in people.subject_id)
+
+
+@pytest.fixture
+def calibrated(bundle: Bundle, people: Cohort, split: Split) -> Bundle:
+    tuning = people.take(split.rows("sparse_tuning", "sparse_train"))
+    return calibrate(bundle, tuning, CalibrationOptions(method="beta"))[0]
+
+
+def test_a_calibration_comes_back_with_the_bundle_and_changes_its_scores(
+    calibrated: Bundle, people: Cohort, tmp_path: Path
+) -> None:
+    save_bundle(calibrated, tmp_path / "bundle")
+    loaded = load_bundle(tmp_path / "bundle")
+    assert loaded.calibration == calibrated.calibration != Calibration()
+    assert loaded.conformal == calibrated.conformal != Conformal()
+    np.testing.assert_array_equal(score(loaded, people), score(calibrated, people))
+    assert np.abs(score(loaded, people) - score(loaded, people, calibrated=False)).max() > 0.01
+
+
+def test_an_uncalibrated_score_is_what_the_network_says(bundle: Bundle, calibrated: Bundle, people: Cohort) -> None:
+    np.testing.assert_array_equal(score(calibrated, people, calibrated=False), score(bundle, people))
+
+
+def test_calibrated_scores_are_those_of_the_pattern_by_name_and_not_by_position(
+    calibrated: Bundle, people: Cohort
+) -> None:
+    names, counts = np.unique(people.pattern, return_counts=True)
+    commonest = names[counts.argmax()]
+    apart = replace(calibrated, calibration=Calibration("platt", (1.0, 1.0, 0.0), {str(commonest): (1.0, 1.0, 2.0)}))
+    content = people.spec.model_dump(mode="json")
+    content["modalities"] = dict(reversed(content["modalities"].items()))
+    spec = parse_spec(content, "reversed")
+    turned = replace(people, spec=spec, features=dict(reversed(people.features.items())))
+    np.testing.assert_array_equal(score(apart, turned), score(apart, people))
+    raised = score(apart, people) > score(apart, people, calibrated=False)
+    np.testing.assert_array_equal(raised, people.pattern == commonest)
+
+
+def test_calibration_sees_the_tuning_subjects_only_and_leaves_the_network_alone(
+    bundle: Bundle, people: Cohort, split: Split
+) -> None:
+    rows = split.rows("sparse_tuning")
+    before = {name: weights.clone() for name, weights in bundle.network.state_dict().items()}
+    label = np.where(split.part == "sparse_tuning", people.label, 1 - people.label)
+    others = replace(people, label=label)
+    one, other = (calibrate(bundle, cohort.take(rows), CalibrationOptions())[0] for cohort in (people, others))
+    assert one.calibration == other.calibration
+    assert one.conformal == other.conformal
+    assert all(torch.equal(before[name], weights) for name, weights in bundle.network.state_dict().items())
+
+
+def test_the_cohorts_weights_count_in_calibration(bundle: Bundle, people: Cohort, split: Split) -> None:
+    tuning = people.take(split.rows("sparse_tuning", "sparse_train"))
+    heavy = replace(tuning, weight=np.where(tuning.label > 0, 20.0, 1.0))
+    options = CalibrationOptions(method="platt", by_pattern=False)
+    even, tilted = (calibrate(bundle, cohort, options)[0] for cohort in (tuning, heavy))
+    assert tilted.calibration.overall[2] > even.calibration.overall[2] + 1
+    assert tilted.conformal.overall != even.conformal.overall
+
+
+def test_sets_need_a_bundle_that_was_calibrated(bundle: Bundle, calibrated: Bundle, people: Cohort) -> None:
+    sets = label_sets(calibrated, people, score(calibrated, people), 0.2)
+    assert set(sets) <= {"negative", "positive", "both", "none"}
+    assert len(set(sets)) > 1
+    with pytest.raises(InputError, match="holds no nonconformity of tuning subjects"):
+        label_sets(bundle, people, score(bundle, people), 0.2)
+
+
+def test_a_bundle_from_before_calibration_scores_as_it_did(bundle: Bundle, people: Cohort, tmp_path: Path) -> None:
+    saved = save_bundle(bundle, tmp_path / "bundle")
+    file = tmp_path / "bundle" / "bundle.json"
+    content = json.loads(file.read_text())
+    del content["calibration"], content["conformal"]
+    file.write_text(json.dumps(content))
+    manifest = json.loads((tmp_path / "bundle" / "manifest.json").read_text())
+    manifest["bundle.json"] = hashlib.sha256(file.read_bytes()).hexdigest()
+    (tmp_path / "bundle" / "manifest.json").write_text(json.dumps(manifest))
+    loaded = load_bundle(tmp_path / "bundle")
+    assert loaded.digest != saved.digest
+    np.testing.assert_array_equal(score(loaded, people), score(bundle, people))
