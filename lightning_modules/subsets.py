@@ -4,17 +4,20 @@ Counts: N subjects, M modalities, S subsets.
 """
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
 import torch
+from scipy.special import expit
 
-from lightning_modules.network import FusionNetwork
+from cohorts.missingness import pattern_names
+from lightning_modules.bundle import Bundle
 
 ROWS_AT_ONCE = 8192
 MOST_COMPLETE = 6  # modalities up to which all subsets are looked at
 NUM_SAMPLED = 64  # subsets of more modalities
+LEAST_OF_A_CLASS, LEAST_SHARE = 11, 0.1  # of people who have all common modalities
 
 Scorer = Callable[[Mapping[str, np.ndarray], np.ndarray], np.ndarray]
 """From inputs (modality to float (N, F)) and presence, bool (N, M) with a True in every row, to risks, float64 (N,)."""
@@ -54,22 +57,25 @@ def subsets_of(
     return np.array([[m in subset for m in everything] for subset in chosen])
 
 
-def network_scorer(network: FusionNetwork) -> Scorer:
-    """The scorer of a network, computed in float64 as `lightning_modules.scoring.score` does.
+def bundle_scorer(bundle: Bundle) -> Scorer:
+    """The scorer of a bundle, calibrated by the pattern that is shown, as `lightning_modules.scoring.score` is.
 
     Args:
-        network: Its modalities are those of the inputs, and name the columns of presence.
+        bundle: Its modalities, in their order, are the columns of presence.
     """
-    exact = copy.deepcopy(network).double().eval()
+    network = copy.deepcopy(bundle.network).double().eval()
 
     def score(inputs: Mapping[str, np.ndarray], presence: np.ndarray) -> np.ndarray:
-        scores = np.empty(len(presence))
+        logits = np.empty(len(presence))
         with torch.inference_mode():
             for start in range(0, len(presence), ROWS_AT_ONCE):
                 rows = slice(start, start + ROWS_AT_ONCE)
-                features = {name: torch.as_tensor(inputs[name][rows], dtype=torch.float64) for name in exact.modalities}
-                scores[rows] = torch.sigmoid(exact(features, torch.as_tensor(presence[rows]))).numpy()
-        return scores.round(9)
+                features = {
+                    name: torch.as_tensor(inputs[name][rows], dtype=torch.float64) for name in network.modalities
+                }
+                logits[rows] = network(features, torch.as_tensor(presence[rows])).numpy()
+        risks: np.ndarray = expit(bundle.calibration(logits, pattern_names(presence, network.modalities))).round(9)
+        return risks
 
     return score
 
@@ -95,3 +101,47 @@ def scores_under(
         if len(rows):
             found[number, rows] = scorer({name: values[rows] for name, values in inputs.items()}, shown[rows])
     return found
+
+
+def deployed_presence(presence: np.ndarray, kept: np.ndarray, *, num_draws: int, seed: int = 0) -> np.ndarray:
+    """What people would show if each modality were measured for fewer of them.
+
+    Args:
+        presence: What each subject has, bool (N, M).
+        kept: Share of those who have a modality who would keep it, (M,), 0 to 1.
+        num_draws: How many times, K.
+        seed: Of the draws.
+
+    Returns:
+        bool (K, N, M), never more than `presence`; who would lose everything keeps one modality, drawn at random.
+    """
+    draw = np.random.default_rng(seed)
+    shown = presence & (draw.random((num_draws, *presence.shape)) < kept)
+    order = np.where(presence, draw.random(shown.shape), -1.0)
+    single = presence & (order == order.max(axis=-1, keepdims=True))
+    return np.where(shown.any(axis=-1, keepdims=True), shown, single)
+
+
+def common_modalities(parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """The modalities under whose subsets enough people can be looked at, the same people under every subset.
+
+    The modality that the fewest have is left out until, in every part, at least 11 positives, 11 negatives and a tenth
+    of all people have all that remain.
+
+    Args:
+        parts: Presence, bool (N, M), and label, (N,), of each part.
+
+    Returns:
+        bool (M,); all False where no modality has enough.
+    """
+    kept = np.ones(parts[0][0].shape[1], dtype=bool)
+    share = np.min([presence.mean(axis=0) for presence, _ in parts], axis=0)
+    while kept.any() and not all(_enough(presence[:, kept], label) for presence, label in parts):
+        kept[np.flatnonzero(kept)[np.argmin(share[kept])]] = False
+    return kept
+
+
+def _enough(presence: np.ndarray, label: np.ndarray) -> bool:
+    chosen = np.asarray(presence.all(axis=1))
+    of_class = [int((chosen & (label == value)).sum()) for value in (0, 1)]
+    return min(of_class) >= LEAST_OF_A_CLASS and bool(chosen.sum() >= LEAST_SHARE * len(chosen))

@@ -8,10 +8,11 @@ import pytest
 from cohorts.cohort import Cohort
 from cohorts.preprocessing import Preprocessing
 from lightning_modules.bundle import Bundle, fresh_network
+from lightning_modules.calibration import Calibration
 from lightning_modules.config import NetworkOptions
 from lightning_modules.scoring import score
 from lightning_modules.shapley import all_subsets, exact_shapley, gain_in_log_loss, shapley, shapley_of_predictions
-from lightning_modules.subsets import network_scorer, scores_under, subsets_of
+from lightning_modules.subsets import bundle_scorer, scores_under, subsets_of
 
 
 @pytest.mark.parametrize("num_modalities", [1, 2, 3, 6])
@@ -44,13 +45,14 @@ def bundle(people: Cohort, preprocessing: Preprocessing) -> Bundle:
     network = fresh_network(preprocessing, options, seed=0, prevalence=0.4)
     for parameter in network.parameters():
         parameter.data.add_(0.02)
-    return Bundle(network.eval(), options, preprocessing, people.spec, {})
+    calibration = Calibration("platt", (0.8, 0.8, 0.1), {"clinical": (0.5, 0.5, -0.2)})
+    return Bundle(network.eval(), options, preprocessing, people.spec, {}, calibration=calibration)
 
 
 def test_the_whole_subset_gives_the_scores_that_predict_gives(bundle: Bundle, people: Cohort) -> None:
     inputs = bundle.preprocessing.transform(people)
     whole = np.ones((1, len(people.modalities)), dtype=bool)
-    found = scores_under(network_scorer(bundle.network), inputs, people.presence, whole)
+    found = scores_under(bundle_scorer(bundle), inputs, people.presence, whole)
     np.testing.assert_array_equal(found[0], score(bundle, people))
 
 
@@ -59,10 +61,10 @@ def test_a_hidden_modality_has_no_influence_and_who_shows_nothing_has_no_score(b
     inputs = bundle.preprocessing.transform(few)
     subset = np.zeros((1, len(few.modalities)), dtype=bool)
     subset[0, 1] = True
-    found = scores_under(network_scorer(bundle.network), inputs, few.presence, subset)[0]
+    found = scores_under(bundle_scorer(bundle), inputs, few.presence, subset)[0]
     assert np.array_equal(np.isnan(found), ~few.presence[:, 1])
     spoilt = {name: values if m == 1 else values + 7 for m, (name, values) in enumerate(inputs.items())}
-    again = scores_under(network_scorer(bundle.network), spoilt, few.presence, subset)[0]
+    again = scores_under(bundle_scorer(bundle), spoilt, few.presence, subset)[0]
     np.testing.assert_array_equal(again, found)
 
 
@@ -110,7 +112,7 @@ def test_drawn_shapley_values_are_near_the_exact_ones() -> None:
 
 def test_shapley_values_of_people_add_up_and_are_zero_for_what_they_lack(bundle: Bundle, people: Cohort) -> None:
     few = people.take(np.arange(40))
-    inputs, scorer = bundle.preprocessing.transform(few), network_scorer(bundle.network)
+    inputs, scorer = bundle.preprocessing.transform(few), bundle_scorer(bundle)
     nothing, whole = 0.4, score(bundle, few).clip(1e-9, 1 - 1e-9)
 
     def scores(subsets: np.ndarray) -> np.ndarray:

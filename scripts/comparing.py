@@ -1,0 +1,148 @@
+"""The steps of compare_fusions: train each model, score everybody under every subset of modalities, judge, explain."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cohorts.files import canonical_json, write_table, write_whole
+from cohorts.preprocessing import Preprocessing
+from lightning_modules.bundle import load_bundle, versions
+from lightning_modules.config import MaskingOptions, NetworkOptions, TrainingOptions, TransferOptions
+from lightning_modules.masking import ModalityMasking
+from lightning_modules.shapley import gain_in_log_loss, shapley
+from lightning_modules.simple_models import NAMES, Rows, fit_simple
+from lightning_modules.subsets import Scorer, bundle_scorer, scores_under
+from scripts.command_line import say
+from scripts.comparison_setting import PARTS, Setting, axes_for
+from scripts.finetune import finetune
+from scripts.pretrain import pretrain
+from scripts.stage import Stage
+from validation.comparison import FUSIONS, UNMASKED, compare, with_explanation
+from validation.comparison_page import render
+from validation.degradation import Scored
+
+PAGE, DATA = "comparison.html", "comparison.json"
+DEPLOYED = "deployed."
+MOST_EXPLAINED = 1000  # held-out people whose Shapley values are averaged
+THEN = MaskingOptions(policy="rate")  # of fine-tuning, as workflow has it
+
+
+def train_networks(
+    stage: Stage, network: NetworkOptions, masking: MaskingOptions, transfer: TransferOptions, **common: Any
+) -> None:
+    """Pretrain and fine-tune each fusion, and early fusion once more without any masking, in folders of the stage."""
+    none = MaskingOptions(policy="none")
+    ways = {name: (name, masking, THEN) for name in FUSIONS} | {UNMASKED: ("early", none, none)}
+    for name, (fusion, first, then) in ways.items():
+        folder = stage.folder / name
+        of_network = replace(network, fusion=fusion)  # type: ignore[arg-type]
+        pretrain(out=folder / "pretrain", network=of_network, masking=first, **common)
+        finetune(out=folder / "finetune", pretrained=folder / "pretrain", masking=then, transfer=transfer, **common)
+
+
+def judge(stage: Stage, setting: Setting, training: TrainingOptions, stated: Mapping[str, float]) -> None:
+    """Score with every model, compare, explain the recommended one, and write the page and its twin."""
+    files = {name: stage.folder / "scores" / f"{name}.parquet" for name in (*FUSIONS, UNMASKED, *NAMES)}
+    own = {name: network_of(stage.folder / name / "finetune") for name in (*FUSIONS, UNMASKED)}
+    preprocessing = own["attention"][1]
+    for name, file in files.items():
+        if not file.exists():
+            scorer, inputs = own.get(name) or (simple_of(name, setting, preprocessing, training), preprocessing)
+            write_scores(file, setting, scorer, inputs)
+            say(f"{name}: scored under {len(setting.subsets)} subsets of modalities")
+    scored = read_scores(files, setting)
+    found = compare(record(setting, stated), scored["tuning"], scored["held_out"], setting.subsets)
+    found = with_explanation(found, *explain(setting, *own[found["recommendation"]["fusion"]]))
+    write_whole(stage.folder / DATA, canonical_json(found))
+    write_whole(stage.folder / PAGE, render(found))
+
+
+def record(setting: Setting, stated: Mapping[str, float]) -> dict[str, Any]:
+    """What the page says of cohort, deployment and origin."""
+    spec = setting.people.spec
+    return {
+        "cohort": {key: getattr(spec, key) for key in ("name", "title", "source", "licence", "label", "label_name")},
+        "axes": axes_for(setting),
+        "availability": setting.availability(stated),
+        "modalities": setting.people.modalities,
+        "common": [m for m, there in zip(setting.people.modalities, setting.common, strict=True) if there],
+        "provenance": {"command": "r2s-compare-fusions --config config.yaml", "versions": versions()},
+    }
+
+
+def network_of(folder: Path) -> tuple[Scorer, Preprocessing]:
+    """Scorer and preprocessing of the bundle in a stage's folder."""
+    bundle = load_bundle(folder / "bundle")
+    return bundle_scorer(bundle), bundle.preprocessing
+
+
+def simple_of(name: str, setting: Setting, preprocessing: Preprocessing, training: TrainingOptions) -> Scorer:
+    """A simple model, fitted on the rich and sparse training people with the inputs that the networks read."""
+    rows = setting.split.rows
+
+    def of(*parts: str) -> Rows:
+        chosen = setting.people.take(rows(*parts))
+        return Rows(preprocessing.transform(chosen), chosen.presence, chosen.label, chosen.weight)
+
+    policy = ModalityMasking(THEN, setting.people.presence[rows("sparse_train")])
+    return fit_simple(name, of("rich_train", "sparse_train"), of("sparse_tuning"), policy, seed=training.seed)
+
+
+def write_scores(file: Path, setting: Setting, scorer: Scorer, preprocessing: Preprocessing) -> None:
+    """Score tuning and held-out people at deployment and under every subset: one row a person, one column a setting."""
+    frames = []
+    for name in PARTS:
+        part, complete = setting.part(name), setting.complete(name)
+        inputs = preprocessing.transform(part)
+        everything = np.ones((1, len(part.modalities)), dtype=bool)
+        columns = {
+            f"{DEPLOYED}{draw}": scores_under(scorer, inputs, shown, everything)[0]
+            for draw, shown in enumerate(setting.shown(name))
+        }
+        under = scores_under(scorer, inputs, part.presence & complete[:, None], setting.subsets)
+        columns |= dict(zip(setting.names, under, strict=True))
+        frames.append(pd.DataFrame({"subject_id": part.subject_id.astype(str), "part": name, **columns}))
+    write_table(file, pd.concat(frames, ignore_index=True))
+
+
+def read_scores(files: Mapping[str, Path], setting: Setting) -> dict[str, Scored]:
+    """Part to what the judge sees of it: labels, and each model's scores."""
+    tables = {model: pd.read_parquet(file) for model, file in files.items()}
+    found = {}
+    for name in PARTS:
+        part, complete = setting.part(name), setting.complete(name)
+        of_part = {model: table[table["part"] == name] for model, table in tables.items()}
+        found[name] = Scored(
+            label=part.label,
+            weight=part.weight,
+            deployed={
+                model: table[[c for c in table if str(c).startswith(DEPLOYED)]].to_numpy().T
+                for model, table in of_part.items()
+            },
+            complete=complete,
+            under={model: table[setting.names].to_numpy().T[:, complete] for model, table in of_part.items()},
+        )
+    return found
+
+
+def explain(setting: Setting, scorer: Scorer, preprocessing: Preprocessing) -> tuple[np.ndarray, np.ndarray]:
+    """Shapley values of the modalities for held-out people, as gains in log loss, and the weights of these people.
+
+    Returns:
+        float64 (M, N) and (N,). Who has nothing would get the share of positives among the tuning people.
+    """
+    part = setting.part("held_out")
+    order = np.random.default_rng(0).permutation(len(part))
+    some = part.take(np.sort(order[:MOST_EXPLAINED]))
+    tuning = setting.part("tuning")
+    nothing = float(np.average(tuning.label, weights=tuning.weight))
+    inputs = preprocessing.transform(some)
+
+    def value(subsets: np.ndarray) -> np.ndarray:
+        return gain_in_log_loss(scores_under(scorer, inputs, some.presence, subsets), some.label, nothing)
+
+    return shapley(value, len(some.modalities)), some.weight
