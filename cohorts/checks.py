@@ -43,7 +43,7 @@ def _absent_modalities(cohort: Cohort) -> list[str]:
     counts = cohort.presence[training].sum(axis=0)
     return [
         f"modality {name}: nobody in the rich or the sparse cohort has it, so nothing can be learnt from it; "
-        "mend its columns and missing codes, or drop it"
+        "mend its columns and missing codes (of events, the window too), or drop it"
         for name, count in zip(cohort.modalities, counts, strict=True)
         if count == 0
     ]

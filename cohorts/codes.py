@@ -1,5 +1,6 @@
 """Raw columns to numbers and codes: missing codes, plausible ranges, and what is neither."""
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,13 +13,8 @@ Limits = tuple[float | None, float | None]
 LARGEST = 1e38  # what a float32 can hold, and more than anything that is measured
 
 
-def as_code(value: Any) -> str | None:
-    """A value as the text that a spec would write: 3.0 becomes "3"; absent becomes None.
-
-    Example:
-        >>> as_code(3.0), as_code("a"), as_code(float("nan"))
-        ('3', 'a', None)
-    """
+def as_text(value: Any) -> str | None:
+    """A value as text: 3.0 becomes "3"; absent becomes None."""
     if value is None or value is pd.NaT or (isinstance(value, float) and np.isnan(value)) or value is pd.NA:
         return None
     if isinstance(value, float | np.floating) and float(value).is_integer():
@@ -26,11 +22,42 @@ def as_code(value: Any) -> str | None:
     return str(value)
 
 
+def as_code(value: Any) -> str | None:
+    """A value as the code that a spec would write, however the file that it comes from was read.
+
+    A column of numbers gives 7, and one that holds a text somewhere gives "7.0" or "07": all are the code "7".
+
+    Example:
+        >>> as_code(3.0), as_code("3.0"), as_code("03"), as_code("a"), as_code(float("nan"))
+        ('3', '3', '3', 'a', None)
+        >>> as_code(pd.Timestamp("2024-01-05")), as_code("1.50")
+        ('2024-01-05', '1.5')
+    """
+    text = as_text(value)
+    if text is None:
+        return None
+    text = re.sub(r"(?<=\d)( 00:00:00|(?<=:\d\d):00)$", "", text)  # midnight of a date, or no seconds of a time
+    if re.fullmatch(r"[-+]?\d+(\.0*)?", text):
+        return str(int(text.split(".")[0]))
+    if re.fullmatch(r"[-+]?\d*\.\d+", text):
+        return str(float(text))
+    return text
+
+
 def as_codes(values: pd.Series) -> pd.Series:
     """A column as codes, None where absent."""
+    return _by_distinct(values, as_code)
+
+
+def as_texts(values: pd.Series) -> pd.Series:
+    """A column as texts, None where absent."""
+    return _by_distinct(values, as_text)
+
+
+def _by_distinct(values: pd.Series, change: Callable[[Any], str | None]) -> pd.Series:
     position, distinct = pd.factorize(values)
-    codes = np.array([*[as_code(value) for value in distinct], None], dtype=object)  # the position of absent is -1
-    return pd.Series(codes[position], index=values.index, dtype=object)
+    changed = np.array([*[change(value) for value in distinct], None], dtype=object)  # the position of absent is -1
+    return pd.Series(changed[position], index=values.index, dtype=object)
 
 
 def without(values: pd.Series, missing: Sequence[Any]) -> pd.Series:
@@ -48,10 +75,7 @@ def as_numbers(what: str, values: pd.Series, problem: Callable[[str], None]) -> 
     if len(texts):
         common = texts.astype(str).value_counts()
         example = f", most often `{common.index[0]}`" if common.iloc[0] >= SMALLEST_SHOWN else ""
-        problem(
-            f"column {what}: {len(texts)} values are not numbers{example}; list their codes under "
-            "`missing_codes`, or make the column categorical"
-        )
+        problem(f"column {what}: {len(texts)} values are not numbers{example}; {_way_out(texts.astype(str))}")
     infinite = int((numbers.abs() > LARGEST).sum())
     if infinite:
         problem(
@@ -59,6 +83,14 @@ def as_numbers(what: str, values: pd.Series, problem: Callable[[str], None]) -> 
             "mend the table"
         )
     return numbers
+
+
+def _way_out(texts: pd.Series) -> str:
+    if texts.str.fullmatch(r"\s*[-+]?\d[\d.]*,\d+\s*").mean() > 0.5:
+        return "for decimal commas, set `decimal: ','` at its table"
+    if texts.str.fullmatch(r"\s*[-+]?\d[\d.,]*\s*[^\d\s.,]+").mean() > 0.5:
+        return "where a unit stands behind each number, `derive` the number without it"
+    return "list their codes under `missing_codes`, or make the column categorical"
 
 
 def within(what: str, values: np.ndarray, limits: Limits | None, outside: list[str]) -> np.ndarray:

@@ -106,7 +106,7 @@ class EventsModality(_Modality):
     """Column that names what was measured; without it, the variables are columns of their own."""
     value: str | None = None
     """Column with the number; given with `variable`, and only there."""
-    variables: list[str] = Field(min_length=1)
+    variables: list[str] = Field(min_length=1, max_length=10_000)
     """The variables of this modality: values of the column `variable`, or columns."""
     window: tuple[float, float]
     """First and last moment that is read, both included; what is known later than the prediction must lie outside."""

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from cohorts.checks import in_words, problems_of
-from cohorts.codes import as_codes
+from cohorts.codes import as_code, as_codes
 from cohorts.cohort import ROLES, Cohort
 from cohorts.errors import InputError, raise_if
 from cohorts.modalities.reading import nobody, read_modality
-from cohorts.spec import CohortSpec, SensitiveFeature, role_expression
+from cohorts.spec import CohortSpec, RoleRule, SensitiveFeature, role_expression
 from cohorts.synthetic import write_tables
 from cohorts.tables import Database
 
@@ -39,7 +39,9 @@ def read_cohort(
         return _read_generated(spec, labelled=labelled, absent=absent)
     if not data.is_dir():
         raise InputError(f"data {data}: is not a folder; give the one that holds the tables of {spec.name}")
-    raise_if([f"absent {name}: is not a modality of {spec.name}" for name in sorted(absent - set(spec.modalities))])
+    listed = ", ".join(spec.modalities)
+    unknown = sorted(absent - set(spec.modalities))
+    raise_if([f"absent {name}: is not a modality of {spec.name}, which are {listed}" for name in unknown])
     needed = {t for name, m in spec.modalities.items() if name not in absent for t in m.tables}
     needed |= {next(iter(spec.tables))}
     not_needed = {t for name in absent for t in spec.modalities[name].tables} - needed
@@ -96,6 +98,13 @@ def _assemble(database: Database, labelled: bool, absent: frozenset[str]) -> Coh
 
 def _roles(database: Database) -> np.ndarray:
     rules = {role: getattr(database.spec.roles, role) for role in ROLES}
+    named = {site for rule in rules.values() if isinstance(rule, RoleRule) for site in rule.sites}
+    if named:
+        known = set(database.values("site", f"CAST(({database.spec.site}) AS VARCHAR)").dropna())
+        database.problems += [
+            f"roles: there is no site {site}; the sites are {', '.join(sorted(known))}"
+            for site in sorted(named - known)
+        ]
     sql = {role: role_expression(rule, database.spec) for role, rule in rules.items() if rule is not None}
     member = {
         role: database.values(f"roles.{role}", expression, "BOOLEAN").fillna(False).to_numpy(dtype=bool)
@@ -121,19 +130,19 @@ def _label(database: Database) -> np.ndarray:
 
 
 def _time(database: Database) -> np.ndarray:
-    values = database.values("time", database.spec.time or "")
-    if pd.api.types.is_numeric_dtype(values):
-        return values.to_numpy(dtype=float)
-    if not pd.api.types.is_datetime64_any_dtype(values):
-        values = values.map(str, na_action="ignore").astype(object)
-    moments = pd.to_datetime(values, errors="coerce", utc=True, format="ISO8601")
-    wrong = int((moments.isna() & values.notna()).sum())
+    sql = database.spec.time or ""
+    if len(database.values("time", sql)) == 0:  # a problem, which is noted
+        return np.full(len(database.subject_id), np.nan)
+    # A date in seconds, by SQL: pandas knows only the years 1677 to 2262.
+    seconds = f"coalesce(TRY_CAST(({sql}) AS DOUBLE), epoch(TRY_CAST(CAST(({sql}) AS VARCHAR) AS TIMESTAMPTZ)))"
+    moments, known = database.values("time", seconds), database.values("time", f"({sql}) IS NOT NULL", "BOOLEAN")
+    wrong = int((moments.isna() & known.astype(bool)).sum())
     if wrong:
         database.problems.append(
             f"time `{database.spec.time}`: {wrong} values are neither numbers nor dates such as 2024-01-31; "
             "derive a date with strptime"
         )
-    return ((moments - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)).to_numpy(dtype=float)
+    return moments.to_numpy(dtype=float)
 
 
 def _weight(database: Database, keep: pd.Series | None) -> np.ndarray:
@@ -155,9 +164,10 @@ def _groups(database: Database, name: str, feature: SensitiveFeature) -> np.ndar
         band = np.searchsorted(feature.bands, values, side="right").clip(max=len(feature.bands))
         return np.where(np.isnan(values), "Unknown", np.array(feature.groups, dtype=object)[band])
     codes = as_codes(database.values(what, feature.expression))
-    undeclared = int((codes.notna() & ~codes.isin(feature.names)).sum())
+    names = {as_code(code): group for code, group in feature.names.items()}
+    undeclared = int((codes.notna() & ~codes.isin(names)).sum())
     if undeclared:
         database.notes.append(
             f"{what}: {in_words(undeclared)} subjects have a code that `names` does not list, and become Unknown"
         )
-    return codes.map(feature.names).fillna("Unknown").to_numpy(dtype=object)
+    return codes.map(names).fillna("Unknown").to_numpy(dtype=object)

@@ -158,7 +158,9 @@ def select_from(connection: duckdb.DuckDBPyConnection, table: Table, files: list
     # Without skip and comment, lines at the start or with a # would be dropped without a word.
     options = f"{listed}, header = {str(table.header).lower()}, nullstr = [{nulls}], sample_size = -1, skip = 0, "
     options += "comment = '', union_by_name = "
-    options += str(table.header and len(files) > 1).lower()
+    options += f"{str(table.header and len(files) > 1).lower()}, decimal_separator = {sql_text(table.decimal)}"
+    if files[0].name.removesuffix(".gz").endswith((".tsv", ".tab")):
+        options += ", delim = '\t'"
     if table.columns:
         options += f", names = [{', '.join(sql_text(column) for column in table.columns)}]"
     sniffed = connection.execute(f"DESCRIBE SELECT * FROM read_csv({options})").fetchall()
@@ -195,6 +197,7 @@ def _read_wide_csv(table: Table, file: Path, texts: list[str]) -> pa.Table:
             column_types={name: pa.string() for name in texts},
             null_values=["", "NA", "NaN", "nan", *table.missing_codes],
             strings_can_be_null=True,
+            decimal_point=table.decimal,
         ),
     )
 

@@ -17,6 +17,13 @@ from cohorts.errors import InputError
 from cohorts.modality import Modality, below_the_data_folder
 
 CATALOG = Path(__file__).parent / "catalog"
+KEYWORDS = frozenset(  # of SQL expressions
+    re.findall(
+        r"\w+",
+        "and or not null is in case when then else end true false like between cast as distinct from double integer "
+        "bigint varchar boolean date timestamp",
+    )
+)
 NOBODY = "false"  # the role of nobody, which is no mistake
 NOT_INPUTS = {"table", "file", "row_column", "units"}  # where a modality lies, and words for people
 
@@ -37,6 +44,8 @@ class Table(Strict):
     """Names of a CSV's columns, in order, where it has no header."""
     missing_codes: list[str] = []
     """Texts that mean absent anywhere in this table, besides the empty text."""
+    decimal: Literal[".", ","] = "."
+    """What stands before the decimals of a CSV's numbers."""
     where: str | None = None
     """SQL expression over its own columns; only rows for which it holds are read."""
 
@@ -245,6 +254,13 @@ class CohortSpec(Document):
                     problems.append(
                         f"modality {name}: `{column}` is in the label `{self.label}`, so cannot be a feature"
                     )
+            for sql in [*getattr(modality, "derive", {}).values(), getattr(modality, "time", None)]:
+                shared = _columns_in(sql or "") & _columns_in(self.label)
+                if shared:
+                    problems.append(
+                        f"modality {name}: `{sql}` uses {', '.join(sorted(shared))} of the label `{self.label}`, so "
+                        "cannot be a feature"
+                    )
         return problems
 
     def _rule_problems(self) -> list[str]:
@@ -283,13 +299,17 @@ class CohortSpec(Document):
         """
         if self.site is None:
             raise InputError(f"held-out site {site}: the spec {self.name} names no `site`")
-        is_site = f"CAST(({self.site}) AS VARCHAR) IS NOT DISTINCT FROM {sql_text(site)}"
+        is_site = f"coalesce(CAST(({self.site}) AS VARCHAR), 'Unknown') = {sql_text(site)}"
         rich, sparse, held_out = (
             None if rule is None else role_expression(rule, self)
             for rule in (self.roles.rich, self.roles.sparse, self.roles.held_out)
         )
         others = f"({sparse})" if held_out is None else f"(({sparse}) OR ({held_out}))"
-        roles = Roles(rich=f"({rich}) AND NOT ({is_site})", sparse=f"{others} AND NOT ({is_site})", held_out=is_site)
+        roles = Roles(
+            rich=f"({rich}) AND NOT ({is_site})",
+            sparse=f"{others} AND NOT ({is_site})",
+            held_out=f"(({rich}) OR {others}) AND ({is_site})",
+        )
         split = self.split.model_copy(update={"held_out_fraction": 0.0, "file": None})
         return self.model_copy(update={"roles": roles, "split": split})
 
@@ -331,6 +351,15 @@ def role_expression(rule: str | RoleRule, spec: CohortSpec) -> str:
 def sql_text(value: str) -> str:
     """A text as an SQL literal."""
     return "'" + value.replace("'", "''") + "'"
+
+
+def _columns_in(expression: str) -> set[str]:
+    """Words of an SQL expression that may be columns: no text, keyword, function or table."""
+    unquoted = re.sub(r"'[^']*'", "", expression)
+    words = {word.casefold() for word in re.findall(r'"([^"]+)"', unquoted)}
+    bare = re.sub(r'"[^"]*"', " ", unquoted)
+    words |= {word.casefold() for word in re.findall(r"\b[A-Za-z_]\w*\b(?!\s*[(.])", bare)}
+    return words - KEYWORDS
 
 
 def speaks_of(expression: str, column: str) -> bool:

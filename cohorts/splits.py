@@ -102,17 +102,22 @@ def _parts(cohort: Cohort) -> np.ndarray:
     part[cohort.role == "held_out"] = "held_out"
     if rule.held_out_fraction:
         sparse = np.flatnonzero(cohort.role == "sparse")
-        part[sparse[_systematic(cohort, sparse, rule.held_out_fraction, rule.seed, "held_out")]] = "held_out"
+        part[sparse[_chosen(cohort, sparse, rule.held_out_fraction, "held_out")]] = "held_out"
     for role in ("rich", "sparse"):
         rows = np.flatnonzero((cohort.role == role) & (part == ""))
-        if rule.by == "time":
-            tuning = _latest(cohort, rows, rule.tuning_fraction, role)
-        elif rule.by == "site" and len(np.unique(cohort.site[rows])) > 1:
-            tuning = _whole_sites(cohort, rows, rule.tuning_fraction, rule.seed)
-        else:  # a single site cannot be divided by site
-            tuning = _systematic(cohort, rows, rule.tuning_fraction, rule.seed, "tuning")
+        tuning = _chosen(cohort, rows, rule.tuning_fraction, "tuning")
         part[rows] = np.where(tuning, f"{role}_tuning", f"{role}_train")
     return part
+
+
+def _chosen(cohort: Cohort, rows: np.ndarray, fraction: float, purpose: str) -> np.ndarray:
+    """Who of these subjects is held out or tuned on, by the rule of the spec, bool (n,)."""
+    rule = cohort.spec.split
+    if rule.by == "time":
+        return _latest(cohort, rows, fraction)
+    if rule.by == "site" and len(np.unique(cohort.site[rows].astype(str))) > 1:
+        return _whole_sites(cohort, rows, fraction, rule.seed)
+    return _systematic(cohort, rows, fraction, rule.seed, purpose)  # a single site cannot be divided by site
 
 
 def folds(cohort: Cohort, *, num_folds: int, num_repeats: int = 1, seed: int = 0) -> Iterator[Split]:
@@ -138,7 +143,7 @@ def folds(cohort: Cohort, *, num_folds: int, num_repeats: int = 1, seed: int = 0
 
 
 def leave_one_site_out(cohort: Cohort) -> Iterator[tuple[str, Split]]:
-    """Each site of the sparse and the held-out cohort in turn is held out, and the others are trained on.
+    """Each site of the sparse and the held-out cohort in turn is held out, and all others are trained on.
 
     Raises:
         InputError: A part would hold one class only.
@@ -146,7 +151,7 @@ def leave_one_site_out(cohort: Cohort) -> Iterator[tuple[str, Split]]:
     deployed = np.isin(cohort.role, ["sparse", "held_out"])
     for site in np.unique(cohort.site[deployed].astype(str)):
         part = np.full(len(cohort), "", dtype=object)
-        part[deployed & (cohort.site == site)] = "held_out"
+        part[(cohort.role != "") & (cohort.site == site)] = "held_out"
         yield str(site), _both_classes(_with_tuning(cohort, part, cohort.spec.split.seed, deployed), cohort)
 
 
@@ -163,6 +168,17 @@ def _with_tuning(cohort: Cohort, part: np.ndarray, seed: int, deployed: np.ndarr
 def _fitted(frozen: Split, cohort: Cohort) -> Split:
     """The frozen part of each subject; who came later is in no part, who left must be missed by nobody."""
     place = {subject: part for subject, part in zip(frozen.subject_id, frozen.part, strict=True) if part}
+    moved = sum(
+        not place.get(subject, role).startswith(role or "none")
+        and not (role == "sparse" and place[subject] == "held_out")
+        for subject, role in zip(cohort.subject_id, cohort.role, strict=True)
+        if subject in place
+    )
+    if moved:
+        raise InputError(
+            f"split {cohort.spec.split.file}: {moved} subjects are in a part that is not of their role now; mend "
+            "`roles`, or drop `split.file`"
+        )
     gone = len(set(place) - set(cohort.subject_id))
     if gone:
         raise InputError(
@@ -195,18 +211,25 @@ def _systematic(cohort: Cohort, rows: np.ndarray, fraction: float, seed: int, pu
     return chosen
 
 
-def _latest(cohort: Cohort, rows: np.ndarray, fraction: float, role: str) -> np.ndarray:
+def _latest(cohort: Cohort, rows: np.ndarray, fraction: float) -> np.ndarray:
     time = cohort.time[rows]
     unknown = int(np.isnan(time).sum())
     if unknown:
+        role = cohort.role[rows][0]
         raise InputError(f"split: {unknown} subjects of the {role} cohort have no `time`; drop them with `where`")
     # All of one moment stay together, so that nobody who is trained on is later than who is tuned on.
     return time > np.sort(time)[max(0, len(time) - 1 - round(fraction * len(time)))]
 
 
 def _whole_sites(cohort: Cohort, rows: np.ndarray, fraction: float, seed: int) -> np.ndarray:
+    """Of some random orders of the sites, the first few of that which comes nearest to the fraction, at most half."""
     sites, counts = np.unique(cohort.site[rows].astype(str), return_counts=True)
-    order = np.random.default_rng(seed).permutation(len(sites))
-    taken = np.cumsum(counts[order]) <= max(fraction * len(rows), counts[order][0])
-    taken[-1] = False  # some are trained on
-    return np.isin(cohort.site[rows].astype(str), sites[order[taken]])
+    rng, best = np.random.default_rng(seed), (np.inf, sites[:1])
+    for _ in range(100):
+        order = rng.permutation(len(sites))
+        sums = np.cumsum(counts[order])[:-1]  # some site is trained on
+        number = int(np.abs(sums - fraction * len(rows)).argmin())
+        apart = abs(sums[number] - fraction * len(rows)) + len(rows) * (sums[number] > len(rows) / 2)
+        if apart < best[0]:
+            best = (apart, sites[order[: number + 1]])
+    return np.isin(cohort.site[rows].astype(str), best[1])

@@ -1,7 +1,10 @@
 """Files into DuckDB: tables with one key, and nothing outside of them can be read any more."""
 
+import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pandas as pd
@@ -62,6 +65,7 @@ class Database:
         readable = [str(file) for listed in files.values() for file in listed]
         self.connection.execute(f"SET allowed_paths = [{', '.join(map(sql_text, readable))}]")
         self.connection.execute("SET enable_external_access = false")
+        self.connection.execute("SET TimeZone = 'UTC'")  # a role or a time must not depend on the machine
         self.connection.execute("SET lock_configuration = true")
         for name, table in wanted.items():
             try:
@@ -189,13 +193,14 @@ class Database:
         query = f"SELECT {self.first}.{SUBJECT} AS id, {value} AS value FROM {self.joined} ORDER BY 1"
         try:
             one_expression(self.connection, what, sql)
+            of_one_subject(self.connection, what, sql)
             self._check_type(what, sql, boolean=type_name == "BOOLEAN")
             values = self.connection.execute(query).df()["value"]
         except InputError as error:
             self.problems += error.problems
             return pd.Series([], dtype=object)
         except duckdb.Error as error:
-            self.problems.append(f"{what} `{sql}`: cannot be computed ({first_line(error)})")
+            self.problems.append(f"{what} `{sql}`: cannot be computed ({first_line(error, computing=True)})")
             return pd.Series([], dtype=object)
         if len(values) == len(self.subject_id):
             return values
@@ -246,6 +251,8 @@ class Database:
         return self.connection.execute(f"SELECT {chosen} FROM {source} ORDER BY {self.first}.{SUBJECT}").df()
 
 
+PLANNING = (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException, duckdb.PermissionException)
+CLOCKS = {"now", "today", "current_date", "current_timestamp", "current_time", "localtime", "localtimestamp"}
 MOST_NAMED = 40  # columns of a table that an error names
 
 
@@ -265,6 +272,35 @@ def one_expression(connection: duckdb.DuckDBPyConnection, what: str, sql: str) -
         raise InputError(f"{what} `{sql}`: must be one SQL expression; drop the semicolon and what follows it")
 
 
+def of_one_subject(connection: duckdb.DuckDBPyConnection, what: str, sql: str) -> None:
+    """Refuse SQL whose value for a subject depends on other subjects, on chance or on the clock.
+
+    Raises:
+        InputError: It does.
+    """
+    tree = json.loads(connection.execute("SELECT json_serialize_sql(?)", [f"SELECT ({sql})"]).fetchall()[0][0])
+    parts = set(_parts_of(tree))
+    functions = (
+        "SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type = 'aggregate' OR stability = "
+    )
+    impure = {row[0] for row in connection.execute(functions + "'VOLATILE'").fetchall()} | CLOCKS
+    found = sorted(parts & (impure | {"WINDOW", "SUBQUERY"})) + sorted(set(re.findall(r"\w+", sql.lower())) & CLOCKS)
+    if found:
+        raise InputError(
+            f"{what} `{sql}`: uses {found[0]}, and a subject's value must follow from the subject's own row alone; "
+            "compute it when the tables are made"
+        )
+
+
+def _parts_of(tree: Any) -> Iterator[str]:
+    if isinstance(tree, dict):
+        yield from (str(tree[key]) for key in ("class", "function_name") if key in tree)
+        tree = list(tree.values())
+    if isinstance(tree, list):
+        for part in tree:
+            yield from _parts_of(part)
+
+
 def _is_nested(type_name: str) -> bool:
     return type_name.endswith("]") or type_name.startswith(("STRUCT", "MAP", "UNION", "VARIANT"))
 
@@ -276,14 +312,23 @@ def _listed(columns: list[str]) -> str:
     return f"it has {', '.join(columns[:MOST_NAMED])}{', ...' if len(columns) > MOST_NAMED else ''}"
 
 
-def first_line(error: Exception) -> str:
-    """The reader's own words, without any value of a table."""
+def first_line(error: Exception, *, computing: bool = False) -> str:
+    """The reader's own words, without any value of a table.
+
+    Args:
+        error: Of DuckDB or Arrow.
+        computing: Whether an expression of a spec was computed, whose errors may hold what it was given.
+    """
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     known = ("Candidate", "Expected", "Invalid unicode")
     shown = [lines[0], *[line for line in lines[1:] if line.startswith(known)][:1]]
     if isinstance(error, duckdb.ConversionException | duckdb.InvalidInputException | duckdb.OutOfRangeException):
         shown[0] = re.sub(r"['\"].*['\"]|['\"].*", "...", shown[0])
         shown[0] = re.sub(r"value \S+ can't", "a value that can't", shown[0])
+    if computing and isinstance(error, duckdb.ConversionException):
+        shown[0] = re.sub(r"[-+]?\d[\d.e+-]*", "...", shown[0])
+    elif computing and isinstance(error, duckdb.Error) and not isinstance(error, PLANNING):
+        shown = [shown[0].split(":")[0]]
     if isinstance(error, pa.ArrowException):
         shown[0] = re.sub(r"(conversion error to \w+: invalid value|columns, got \d+).*", r"\1", shown[0])
-    return " ".join(shown)
+    return re.sub(rf', "[^" ]*\.?{SUBJECT}"', "", " ".join(shown))

@@ -38,7 +38,8 @@ def read_array(
         arrays = {"values": loaded} if file.suffix == ".npy" else {key: loaded[key] for key in loaded.files}
     except (OSError, ValueError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error):
         raise InputError(
-            f"modality {name}: {modality.file} cannot be read as a NumPy file of plain numbers; export it again"
+            f"modality {name}: {modality.file} cannot be read as a NumPy file of plain numbers and texts; export it "
+            "again, ids as `ids.astype(str)`"
         ) from None
     values = arrays.get("values")
     if values is None or (file.suffix == ".npz" and "subject_id" not in arrays):

@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 
 from cohorts.errors import InputError
+from cohorts.modalities.tabular import LEAST_IN_A_BIN, UNUSED
 from cohorts.modality import EmbeddingModality
 
 MOST_IN_SUMMARY = 50
+COLUMNS_AT_ONCE = 2000
 
 
 @dataclass(frozen=True, repr=False)
@@ -89,11 +91,16 @@ class FittedEmbedding:
 
 
 def fit_embedding(training: Embedding, modality: EmbeddingModality) -> FittedEmbedding:
-    """Fit on training subjects who have the modality."""
-    known = ~np.isnan(training.values)
-    count = np.maximum(known.sum(axis=0), 1)
-    centre = np.nansum(training.values, axis=0, dtype=float) / count
-    spread = np.sqrt(np.nansum((training.values - centre) ** 2, axis=0, dtype=float) / count)
-    # Infinite, so that what did not vary becomes 0; JSON has no infinity, hence the largest float32.
-    scale = np.where(spread > 1e-12, spread, np.finfo(np.float32).max)
+    """Fit on training subjects who have the modality; what fewer than LEAST_IN_A_BIN of them have becomes 0."""
+    centres, scales = [], []
+    for start in range(0, training.values.shape[1], COLUMNS_AT_ONCE):
+        values = training.values[:, start : start + COLUMNS_AT_ONCE].astype(float)
+        count = (~np.isnan(values)).sum(axis=0)
+        some = np.maximum(count, 1)
+        centre = np.nansum(values, axis=0) / some
+        spread = np.sqrt(np.nansum((values - centre) ** 2, axis=0) / some)
+        used = (count >= LEAST_IN_A_BIN) & (spread > 1e-12)
+        centres.append(np.where(used, centre, 0.0))
+        scales.append(np.where(used, spread, UNUSED))
+    centre, scale = np.concatenate(centres), np.concatenate(scales)
     return FittedEmbedding(tuple(centre.tolist()), tuple(scale.tolist()), training.columns)

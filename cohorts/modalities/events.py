@@ -18,6 +18,7 @@ from cohorts.modality import EventsModality
 
 SUMMARY = ("mean", "lowest", "highest", "first", "last", "slope", "log_count", "measured")
 CHANNELS = 3
+MOST_OF_ONE = 20
 
 
 @dataclass(frozen=True, repr=False)
@@ -94,9 +95,10 @@ class FittedEvents:
         for number, column in enumerate(self.columns):
             rows = measurements.variable == number
             score[rows] = column.scored(measurements.value[rows])
-        summary = _summaries(measurements, score, V, self.window)
+        size = len(measurements)
+        summary = _summaries(measurements, score, V, self.window).reshape(size, V * len(SUMMARY))
         bins = _bins(measurements, score, self.columns, self.several, self.window, self.num_bins)
-        return np.concatenate([summary.reshape(len(measurements), -1), bins.reshape(len(measurements), -1)], axis=1)
+        return np.concatenate([summary, bins.reshape(size, self.num_bins * V * CHANNELS)], axis=1)
 
     def state(self) -> dict[str, Any]:
         return {**asdict(self), "columns": [asdict(column) for column in self.columns]}
@@ -108,23 +110,34 @@ class FittedEvents:
 
 
 def fit_events(training: Events, modality: EventsModality) -> FittedEvents:
-    """Fit on training subjects who have the modality; where a variable is summed, on its sums."""
+    """Fit on training subjects who have the modality; where a variable is summed, on its sums.
+
+    Of each subject, at most MOST_OF_ONE values are looked at, so that no quantile is that of a few who have the most.
+    """
     subject, columns = training.subject, []
     several = tuple(modality.several_by_variable.get(name, modality.several) for name in modality.variables)
     bin_ = _bin_of(training.time, modality.window, modality.num_bins)
     for number, (name, how) in enumerate(zip(modality.variables, several, strict=True)):
         rows = training.variable == number
-        values = training.value[rows]
+        values, owner = training.value[rows], subject[rows]
         if how == "sum":
-            _, cell = np.unique(subject[rows] * modality.num_bins + bin_[rows], return_inverse=True)
-            values = np.bincount(cell, weights=values)
-        columns.append(fit_numbers(name, values, num_people=len(np.unique(subject[rows])), has_gaps=True))
+            cells, cell = np.unique(owner * modality.num_bins + bin_[rows], return_inverse=True)
+            values, owner = np.bincount(cell, weights=values), cells // modality.num_bins
+        values = values[_some_of_each(owner)]
+        columns.append(fit_numbers(name, values, num_people=len(np.unique(owner)), has_gaps=True))
     return FittedEvents(tuple(columns), modality.window, modality.num_bins, several)
+
+
+def _some_of_each(owner: np.ndarray) -> np.ndarray:
+    """MOST_OF_ONE of each owner's rows at most, evenly spaced; owners rise. Bool (n,)."""
+    _, first, count = np.unique(owner, return_index=True, return_counts=True)
+    place, total = np.arange(len(owner)) - np.repeat(first, count), np.repeat(count, count)
+    return (total <= MOST_OF_ONE) | ((place + 1) * MOST_OF_ONE // total > place * MOST_OF_ONE // total)
 
 
 def _bin_of(time: np.ndarray, window: tuple[float, float], num_bins: int) -> np.ndarray:
     # Multiplied before it is divided, so that whole hours on an edge are not rounded into the bin before.
-    place = (time - window[0]) * num_bins / (window[1] - window[0])
+    place = (time - window[0]) * num_bins / (window[1] - window[0]) + 1e-9
     return np.minimum(place.astype(np.int64), num_bins - 1)  # the end belongs to the last bin
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cohorts.errors import InputError
+from cohorts.modalities.tabular import LEAST_IN_A_BIN
 from cohorts.modality import ImageModality
 
 
@@ -80,7 +81,7 @@ class FittedImages:
 def fit_images(training: Images, modality: ImageModality) -> FittedImages:
     """Fit on training subjects who have the modality."""
     channels, height, width = training.pixels.shape[1:]
-    some = training.pixels.size > 0
+    some = len(training) >= LEAST_IN_A_BIN
     centre = float(training.pixels.mean(dtype=float)) if some else 0.0
     scale = float(training.pixels.std(dtype=float)) if some else 0.0
     scale = scale if scale > 1e-6 * abs(centre) else 1.0

@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 
 from cohorts.checks import SMALLEST_SHOWN, in_words
-from cohorts.codes import as_code, as_codes, as_numbers, within, without
+from cohorts.codes import as_code, as_codes, as_numbers, as_texts, within, without
 from cohorts.errors import InputError
 from cohorts.modalities.embedding import Embedding
 from cohorts.modalities.events import Events
@@ -18,8 +18,8 @@ from cohorts.modalities.tabular import Tabular
 from cohorts.modalities.text import Texts
 from cohorts.modalities.vectors import read_embedding, read_images
 from cohorts.modality import EventsModality, TabularModality, TextModality
-from cohorts.spec import sql_text
-from cohorts.tables import SUBJECT, Database, first_line, one_expression, quoted
+from cohorts.spec import speaks_of, sql_text
+from cohorts.tables import SUBJECT, Database, first_line, of_one_subject, one_expression, quoted
 
 MOST_LEVELS = 1000  # of a categorical column
 
@@ -77,6 +77,13 @@ def _read_tabular(database: Database, name: str, modality: TabularModality) -> T
             codes = as_codes(values)
             columns[column] = (_declared(what, codes, declared, database) if declared else codes).astype(object)
             _check_levels(what, columns[column], database)
+    for column, sql in modality.derive.items():
+        raw_codes = [other for other in modality.missing_codes if other != column and speaks_of(sql, other)]
+        if raw_codes:
+            database.notes.append(
+                f"{name}.{column}: is derived from {', '.join(raw_codes)} as it stands in the table, missing codes "
+                "included; leave them out in `derive`"
+            )
     _note_outside(name, outside, database)
     return Tabular(pd.DataFrame(columns))
 
@@ -126,13 +133,27 @@ def _read_events(database: Database, name: str, modality: EventsModality) -> Eve
     untimed = int((np.isnan(time) & ~np.isnan(numbers)).sum())
     if untimed:
         note(f"{name}: {in_words(untimed)} values have no time, and are left out")
-    known = ~np.isnan(numbers) & (time >= modality.window[0]) & (time <= modality.window[1])
+    inside = (time >= modality.window[0]) & (time <= modality.window[1])
+    _note_window(name, modality, time[~np.isnan(numbers) & ~np.isnan(time)], database)
+    known = ~np.isnan(numbers) & inside
     subject = np.searchsorted(database.subject_id.astype(str), rows["id"].to_numpy(dtype=str)[known])
     # Equal times are ordered by value, so that the order of the rows of the table does not matter.
     order = np.lexsort((numbers[known], variable[known], time[known], subject))
     start = np.searchsorted(subject[order], np.arange(len(database.subject_id) + 1))
     time, variable, numbers = (part[known][order] for part in (time, variable, numbers))
     return Events(start.astype(np.int64), time, variable, numbers, tuple(modality.variables))
+
+
+def _note_window(name: str, modality: EventsModality, time: np.ndarray, database: Database) -> None:
+    """Say so where many values lie outside of the window, as they do when it is in another unit than the times."""
+    first, last = modality.window
+    outside = float(((time < first) | (time > last)).mean()) if len(time) else 0.0
+    if outside > MUCH_OUTSIDE:
+        low, high = np.quantile(time, (0.01, 0.99))
+        database.notes.append(
+            f"{name}: {outside:.0%} of its values lie outside of the window {first:g} to {last:g}, while most times "
+            f"run from {low:.3g} to {high:.3g}; see whether both are in one unit"
+        )
 
 
 def _events_query(database: Database, name: str, modality: EventsModality) -> str:
@@ -146,10 +167,12 @@ def _events_query(database: Database, name: str, modality: EventsModality) -> st
     time = f"CAST(({modality.time}) AS DOUBLE) AS time"
     try:
         one_expression(database.connection, f"modality {name}, time", modality.time)
+        of_one_subject(database.connection, f"modality {name}, time", modality.time)
         database.connection.execute(f"SELECT count({time.removesuffix(' AS time')}) FROM {joined}").fetchall()
     except duckdb.Error as error:
         raise InputError(
-            f"modality {name}: its time `{modality.time}` cannot be computed as a number ({first_line(error)}); give "
+            f"modality {name}: its time `{modality.time}` cannot be computed as a number "
+            f"({first_line(error, computing=True)}); give "
             "one on each subject's own clock, such as `date_diff('minute', admitted, charted)`"
         ) from None
     if modality.variable and modality.value:
@@ -169,11 +192,12 @@ def _events_query(database: Database, name: str, modality: EventsModality) -> st
 def _read_texts(database: Database, name: str, modality: TextModality) -> Texts:
     if database.lacks(f"modality {name}", modality.table, [modality.column]):
         return nobody(modality, len(database.subject_id))  # type: ignore[return-value]
-    texts = as_codes(database.columns(modality.table, [modality.column])[modality.column])
+    texts = as_texts(database.columns(modality.table, [modality.column])[modality.column])
     held = [text if isinstance(text, str) and text.strip() else None for text in texts]
     return Texts(np.array(held, dtype=object))
 
 
+MUCH_OUTSIDE = 0.3  # share of values
 READ: dict[str, Any] = {
     "tabular": _read_tabular,
     "events": _read_events,

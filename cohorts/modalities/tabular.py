@@ -20,6 +20,7 @@ MANY_VALUES = 10
 LEAST_IN_A_BIN = 11  # people between two stored quantiles or of a level: the state holds nobody's value as such
 MOST_QUANTILES = 100
 OTHER = "(other)"
+UNUSED = 1e38  # a scale so large that every input is 0
 
 
 @dataclass(frozen=True, repr=False)
@@ -170,13 +171,17 @@ def fit_tabular(training: Tabular, modality: TabularModality) -> FittedTabular:
 
 
 def fit_numbers(name: str, known: np.ndarray, *, num_people: int, has_gaps: bool) -> Column:
-    """Fit a numeric column to its known values, (n,), which come from `num_people` people."""
+    """Fit a numeric column to its known values, (n,), which come from `num_people` people.
+
+    Where those are fewer than LEAST_IN_A_BIN, their mean and spread would tell their values, and the input is 0.
+    """
+    if num_people < LEAST_IN_A_BIN:
+        return Column(name, scale=UNUSED, has_gaps=has_gaps)
     num_quantiles = min(MOST_QUANTILES, num_people // LEAST_IN_A_BIN)
     if num_quantiles >= MANY_VALUES and len(np.unique(known)) > MANY_VALUES:
         grid = np.quantile(known, (np.arange(num_quantiles) + 0.5) / num_quantiles)
         return Column(name, quantiles=tuple(grid.tolist()), has_gaps=has_gaps)
-    centre = float(known.mean()) if len(known) else 0.0
-    scale = float(known.std()) if len(known) else 0.0
+    centre, scale = float(known.mean()), float(known.std())
     scale = scale if scale > 1e-9 * abs(centre) else 1.0  # what does not vary may seem to, by rounding
     return Column(name, centre=centre, scale=scale, has_gaps=has_gaps)
 

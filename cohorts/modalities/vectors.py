@@ -8,7 +8,7 @@ import pyarrow as pa
 from PIL import Image
 
 from cohorts.checks import in_words
-from cohorts.codes import as_codes
+from cohorts.codes import as_texts
 from cohorts.errors import InputError
 from cohorts.files import digest_of_text
 from cohorts.modalities.arrays import read_array
@@ -142,7 +142,7 @@ def read_images(database: Database, name: str, modality: ImageModality) -> Image
     if database.lacks(f"modality {name}", str(modality.table), modality.columns):
         size = len(database.subject_id)
         return Images(np.zeros((size, 1, height, width), dtype=np.float32), np.zeros(size, dtype=bool))
-    paths = as_codes(database.columns(str(modality.table), modality.columns)[modality.columns[0]])
+    paths = as_texts(database.columns(str(modality.table), modality.columns)[modality.columns[0]])
     pixels = np.zeros((len(paths), 1, height, width), dtype=np.float32)
     present = paths.notna().to_numpy(dtype=bool)
     broken = 0

@@ -133,8 +133,8 @@ def test_scores_are_those_of_a_standard_scaler_without_the_absent() -> None:
 
 
 def test_what_did_not_vary_in_training_says_nothing_later() -> None:
-    training = np.full((9, 2), 1e6 + 0.1, dtype=np.float32)
-    training[:, 1] = np.arange(9)
+    training = np.full((20, 2), 1e6 + 0.1, dtype=np.float32)
+    training[:, 1] = np.arange(20)
     fitted = fit_embedding(Embedding(training), None)  # type: ignore[arg-type]
     new = np.array([[1e6 + 5, 3e38], [np.nan, -3e38]], dtype=np.float32)
     np.testing.assert_allclose(fitted.transform(Embedding(new)), [[0, 5], [0, -5]], atol=1e-30)

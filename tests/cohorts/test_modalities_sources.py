@@ -214,8 +214,12 @@ def test_expressions_cannot_read_or_write_files_nor_see_python(tmp_path: Path) -
         "hb > 0; SET enable_external_access = true",
     ):
         for more in ({"where": where}, {"site": where}):
-            with pytest.raises(InputError, match=r"Permission Error|one SQL expression|does not exist|syntax error"):
+            with pytest.raises(
+                InputError, match=r"uses SUBQUERY|Permission Error|one SQL expression|does not exist|syntax error"
+            ):
                 read(tmp_path, {"labs": LABS}, {"labs": labs}, **more)
-        with pytest.raises(InputError, match=r"Permission Error|one SQL expression|does not exist|syntax error"):
+        with pytest.raises(
+            InputError, match=r"uses SUBQUERY|Permission Error|one SQL expression|does not exist|syntax error"
+        ):
             read(tmp_path, {"labs": LABS}, {"labs": {**labs, "where": where}})
     assert {file.name for file in tmp_path.iterdir()} == {"labs.csv", "other.csv", "patients.csv"}
