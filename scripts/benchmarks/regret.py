@@ -20,9 +20,9 @@ def regret(
     out: Path,
     num_sparse: tuple[int, ...] = (100, 300, 1000, 3000),
     num_rich: int = 2000,
-    num_held_out: int = 3000,
+    num_held_out: int = 6000,
     repeats: int = 1,
-    models: str = "attention,scratch,pooled",
+    models: str = "attention,scratch,pooled,logistic",
     training: TrainingOptions = TrainingOptions(),
 ) -> None:
     """Measure the distance to the Bayes score, by pattern, as the sparse cohort grows.
@@ -37,7 +37,7 @@ def regret(
         num_rich: Rich subjects.
         num_held_out: Subjects on whom regret is measured.
         repeats: How many truths are drawn; the seed of truth and networks is the number of the repeat.
-        models: Networks, separated by commas: a fusion, which is pretrained and fine-tuned, scratch, or pooled.
+        models: Names, as of the benchmark of quality, separated by commas.
         training: How long and how fast networks train, in every stage.
 
     Example:
@@ -51,11 +51,12 @@ def regret(
     from dataclasses import asdict, replace
 
     from cohorts.files import canonical_json, digest_of_text, read_json, write_whole
+    from scripts.benchmarks.baselines import BASELINES
     from scripts.benchmarks.loading import _machine
     from scripts.benchmarks.networks import NETWORKS, code_digest
 
-    chosen = [name for name in models.split(",") if name]
-    raise_if([f"models: {name} is none of {', '.join(NETWORKS)}" for name in chosen if name not in NETWORKS])
+    chosen, known = [name for name in models.split(",") if name], [*NETWORKS, *BASELINES]
+    raise_if([f"models: {name} is none of {', '.join(known)}" for name in chosen if name not in known])
     out.parent.mkdir(parents=True, exist_ok=True)
     folder, runs = out.with_suffix(".cache"), []
     folder.mkdir(exist_ok=True)
@@ -67,8 +68,7 @@ def regret(
                 place = folder / f"{digest_of_text(canonical_json(parts))[:24]}.json"
                 if not place.exists():
                     found = _one(people, bayes, number, name, replace(training, seed=seed))
-                    about = {"seed": seed, "num_sparse": number, "model": name}
-                    write_whole(place, canonical_json({**about, **found}))
+                    write_whole(place, canonical_json({"seed": seed, "num_sparse": number, "model": name, **found}))
                 runs.append(read_json(place, "the figures of a benchmark"))
                 overall = runs[-1]["overall"]
                 said = f"AUROC {overall['auroc_regret']:.4f} short, log loss {overall['log_loss_regret']:.4f} over"
@@ -121,10 +121,11 @@ def _draw(num_sparse: int, num_rich: int, num_held_out: int, seed: int) -> tuple
 def _one(
     people: "Cohort", bayes: "np.ndarray", num_sparse: int, name: str, training: TrainingOptions
 ) -> dict[str, Any]:
-    """Train one network with so many sparse subjects, and measure its regret on all held-out ones."""
+    """Train one model with so many sparse subjects, and measure its regret on all held-out ones."""
     import numpy as np
 
     from cohorts.splits import make_split
+    from scripts.benchmarks.baselines import BASELINES, fit_baseline
     from scripts.benchmarks.measures import regrets
     from scripts.benchmarks.networks import fit_network
 
@@ -133,7 +134,11 @@ def _one(
     used = np.concatenate([np.flatnonzero(people.role != "sparse"), sparse[:num_sparse]])
     used.sort()
     some, best = people.take(used), bayes[used]
-    predict = fit_network(name, some, make_split(some), training)
+    split = make_split(some)
+    if name in BASELINES:
+        predict, _ = fit_baseline(name, some, split, training.seed)
+    else:
+        predict = fit_network(name, some, split, training)
     rows = np.flatnonzero(some.role == "held_out")
     score = predict(rows, some.presence[rows])
     found: dict[str, Any] = {"overall": regrets(some.label[rows], score, best[rows]), "by_pattern": {}}
