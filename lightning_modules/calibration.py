@@ -7,7 +7,8 @@ and Flach, AISTATS 2017). a and b stay above 0, so the order of two people with 
 The overall fit has a weak normal prior around "as it is"; it keeps a fit finite where the classes can be told apart
 without error. A pattern's parameters have a normal prior around the overall ones, whose spread is chosen by evidence in
 Laplace's approximation (MacKay, Neural Computation, 1992): patterns that do not differ share one fit, and those with
-few people stay close to it. Patterns of fewer than 11 people, and those never seen, have the overall fit.
+few people stay close to it. Patterns of fewer than 11 people, and those never seen, have the overall fit. A spread is a
+change of the log odds, at the average score or for one standard deviation of it, so that timid logits are mended too.
 """
 
 from collections.abc import Mapping
@@ -25,6 +26,8 @@ AS_IT_IS = (1.0, 1.0, 0.0)
 LEAST_PEOPLE = 11
 LEAST_SLOPE = 0.01
 PRIOR_SPREAD = 1.0
+FLAT = 100.0
+SMALLEST = 1e-6
 SPREADS = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8)
 
 
@@ -105,23 +108,27 @@ def fit_calibration(people: Scored, method: Method, *, by_pattern: bool) -> Cali
     """
     if method == "none":
         return Calibration()
-    design, start = _design(people.logits, method), _parameters(AS_IT_IS, method)
     weight, nobody_apart = people.counted, np.zeros(len(people), dtype=int)
-    overall = _fit(design, people.label, weight, nobody_apart, start, PRIOR_SPREAD)[0]
+    columns = _design(people.logits, method)
+    back = _standardising(columns, weight, method)
+    design, start = columns @ back, np.linalg.solve(back, _parameters(AS_IT_IS, method))
+    lower = LEAST_SLOPE / np.diag(back)
+    overall = _fit(design, people.label, weight, nobody_apart, start, PRIOR_SPREAD, lower=lower)[0]
     names, index, counts = np.unique(people.pattern.astype(str), return_inverse=True, return_counts=True)
     frequent = np.flatnonzero(counts >= LEAST_PEOPLE)
+    everybody = Calibration(method, _triple(back @ overall, method))
     if not by_pattern or not len(frequent):
-        return Calibration(method, _triple(overall, method))
+        return everybody
     rows = np.isin(index, frequent)
     group = np.searchsorted(frequent, index[rows])
     some = (design[rows], people.label[rows], weight[rows], group)
-    fits = [_fit(*some, overall, spread) for spread in SPREADS]
+    fits = [_fit(*some, overall, spread, lower=lower) for spread in SPREADS]
     evidence = [_log_evidence(fit, *some, overall, spread) for fit, spread in zip(fits, SPREADS, strict=True)]
     best = int(np.argmax(evidence))
     if SPREADS[best] == 0:
-        return Calibration(method, _triple(overall, method))
-    own = {str(names[g]): _triple(fits[best][i], method) for i, g in enumerate(frequent)}
-    return Calibration(method, _triple(overall, method), own)
+        return everybody
+    own = {str(names[g]): _triple(back @ fits[best][i], method) for i, g in enumerate(frequent)}
+    return Calibration(method, everybody.overall, own)
 
 
 def reliability(people: Scored, logits: np.ndarray) -> dict[str, float]:
@@ -137,10 +144,9 @@ def reliability(people: Scored, logits: np.ndarray) -> dict[str, float]:
         where risks are too high.
     """
     weight, together = people.counted, np.zeros(len(people), dtype=int)
-    free = {"lower": -np.inf, "spread": 100.0}
-    one = np.ones((len(logits), 1))
-    line = _fit(np.column_stack([logits, one]), people.label, weight, together, np.array([1.0, 0.0]), **free)
-    level = _fit(one, people.label, weight, together, np.zeros(1), offset=logits, **free)
+    one, free = np.ones((len(logits), 1)), -np.inf
+    line = _fit(np.column_stack([logits, one]), people.label, weight, together, np.array([1.0, 0.0]), FLAT, lower=free)
+    level = _fit(one, people.label, weight, together, np.zeros(1), FLAT, lower=free, offset=logits)
     return {
         "log_loss": float(np.average(losses(logits, people.label), weights=weight)),
         "brier": float(np.average((expit(logits) - people.label) ** 2, weights=weight)),
@@ -163,6 +169,19 @@ def _design(logits: np.ndarray, method: Method) -> np.ndarray:
     return np.column_stack(columns[method])
 
 
+def _standardising(columns: np.ndarray, weight: np.ndarray, method: Method) -> np.ndarray:
+    """A (P, P), by which columns (N, P) become standardised, and standardised parameters those of the columns."""
+    back = np.eye(columns.shape[1])
+    if method == "temperature":  # has no constant that could take up a mean
+        back[0, 0] = 1 / max(np.sqrt(np.average(columns[:, 0] ** 2, weights=weight)), SMALLEST)
+        return back
+    for place in range(columns.shape[1] - 1):
+        mean = np.average(columns[:, place], weights=weight)
+        spread = max(np.sqrt(np.average((columns[:, place] - mean) ** 2, weights=weight)), SMALLEST)
+        back[place, place], back[-1, place] = 1 / spread, -mean / spread
+    return back
+
+
 def _parameters(triple: tuple[float, ...], method: Method) -> np.ndarray:
     return np.array(triple)[{"temperature": [0], "platt": [0, 2], "beta": [0, 1, 2]}[method]]
 
@@ -180,7 +199,7 @@ def _fit(
     centre: np.ndarray,
     spread: float,
     *,
-    lower: float = LEAST_SLOPE,
+    lower: np.ndarray | float,
     offset: np.ndarray | float = 0.0,
 ) -> np.ndarray:
     """Parameters (G, P) of G groups, each drawn towards the centre (P,) by a normal prior of this spread."""
@@ -198,7 +217,8 @@ def _fit(
         return float(value), (slope + away / spread**2).ravel()
 
     slopes = 1 if size < 3 else 2
-    bounds = [(lower, None)] * slopes + [(None, None)] * (size - slopes)
+    least = np.broadcast_to(lower, size)[:slopes]
+    bounds = [(float(value), None) for value in least] + [(None, None)] * (size - slopes)
     return minimize(penalised, start.ravel(), jac=True, bounds=bounds * num_groups).x.reshape(num_groups, size)
 
 

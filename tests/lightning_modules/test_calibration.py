@@ -47,6 +47,13 @@ def test_scores_that_are_too_bold_are_made_modest(method: Method) -> None:
     np.testing.assert_allclose(fitted.overall, [0.5, 0.5, 0.0], atol=0.06)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_scores_that_are_far_too_timid_are_made_bold(method: Method) -> None:
+    timid = draw(800)
+    timid = Scored(timid.logits / 30, timid.label, timid.weight, timid.pattern)
+    assert loss(timid, fit_calibration(timid, method, by_pattern=False)) < loss(timid, Calibration()) - 0.08
+
+
 def test_platt_is_the_logistic_regression_of_the_label_on_the_logit() -> None:
     people = draw(20_000, slope=0.6, shift=dict.fromkeys(PATTERNS, 0.8))
     oracle = LogisticRegression(C=1e9).fit(people.logits[:, None], people.label)
