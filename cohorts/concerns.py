@@ -1,6 +1,6 @@
 """What is wrong or dangerous in a cohort that could be read: found before a model sees it, all at once.
 
-Only rich and sparse subjects are looked at for what involves the label; of held-out people, only their number.
+Only rich and sparse subjects are looked at for what involves the label; of held-out people, their number and units.
 """
 
 from collections.abc import Iterator
@@ -53,28 +53,25 @@ def concerns_about(cohort: Cohort) -> list[Concern]:
         cohort: Labelled, as it was read.
     """
     training = cohort.take(np.isin(cohort.role, ["rich", "sparse"]))
-    sample = training
-    if len(training) > MOST_SUBJECTS:
-        sample = training.take(np.random.default_rng(0).permutation(len(training))[:MOST_SUBJECTS])
-    features = summaries(sample)
+    sample = _at_most(training)
     with threadpool_limits(1):  # many small fits, which more threads only slow down
         found = [
-            *_single_features(sample, features),
-            *_absence(training),
+            *_single_features(sample),
+            *_absence(sample),
             *_alike(cohort),
             *_gaps(training),
             *_levels(training),
-            *_units(sample, features),
+            *_units(cohort),
             *_linkage(training),
-            *_groups(cohort),
             *[Concern("warning", "values", note) for note in notes_on(cohort)],
+            *_groups(cohort),
         ]
     shown = [replace(c, num=None) if c.num is not None and 0 < c.num < SMALLEST_SHOWN else c for c in found]
     return sorted(shown, key=lambda concern: concern.severity != "error")
 
 
-def _single_features(sample: Cohort, features: pd.DataFrame) -> Iterator[Concern]:
-    table = single_feature_aurocs(features, sample.label)
+def _single_features(sample: Cohort) -> Iterator[Concern]:
+    table = single_feature_aurocs(sample)
     for row in table[table["lower"] >= TOO_WELL].to_dict("records"):
         area = f"{row['value']:.3f} [{row['lower']:.3f}, {row['upper']:.3f}]"
         known = f"{row['modality']}.{row['feature']} alone has an AUROC of {area}"
@@ -89,9 +86,10 @@ def _single_features(sample: Cohort, features: pd.DataFrame) -> Iterator[Concern
             )
 
 
-def _absence(training: Cohort) -> Iterator[Concern]:
-    table = from_absence(training)
-    table = table[table["lower"] > TELLING_ABSENCE].assign(feature=table["target"].str.partition(":")[0])
+def _absence(sample: Cohort) -> Iterator[Concern]:
+    table = from_absence(sample)
+    table = table[table["lower"] > TELLING_ABSENCE]
+    table = table.assign(feature=[target.partition(":")[0] for target in table["target"]])
     for (role, feature), rows in table.sort_values("lower", ascending=False).groupby(["role", "feature"]):
         worst = rows.to_dict("records")[0]
         more = f" (and {len(rows) - 1} other groups)" if len(rows) > 1 else ""
@@ -162,17 +160,36 @@ def _levels(training: Cohort) -> Iterator[Concern]:
                     )
 
 
-def _units(sample: Cohort, features: pd.DataFrame) -> Iterator[Concern]:
-    by_site = len(np.unique(sample.site)) > 1
-    table = unit_jumps(features, sample.site if by_site else sample.role)
-    for row in table.to_dict("records"):
-        means = f", as {row['meaning']} would be" if row["meaning"] else ""
-        yield Concern(
-            "warning",
-            "unit jump",
-            f"{row['modality']}.{row['feature']}: in {'site' if by_site else 'cohort'} {row['part']}, values are "
-            f"{row['factor']:.3g} times those of the others, and distributed alike{means}; `derive` one unit",
-        )
+def _units(cohort: Cohort) -> Iterator[Concern]:
+    """Values only, so held-out people are looked at too."""
+    people = _at_most(cohort.take(cohort.role != ""))
+    features, told = summaries(people), set()
+    for kind, part in _parts(people).items():
+        jumps = [j for j in unit_jumps(features, part).to_dict("records") if (j["modality"], j["feature"]) not in told]
+        told |= {(row["modality"], row["feature"]) for row in jumps}
+        for row in jumps:
+            means = f" (is it {row['meaning']}?)" if row["meaning"] else ""
+            yield Concern(
+                "warning",
+                "unit jump",
+                f"{row['modality']}.{row['feature']}: values of {kind} {row['part']} are {row['factor']:.3g} times "
+                f"those of {row['reference']}, and distributed alike{means}; where it is the unit, `derive` one",
+            )
+
+
+def _parts(people: Cohort) -> dict[str, np.ndarray]:
+    """Ways to divide people: by site, by cohort, and by time."""
+    parts = {"site": people.site, "cohort": people.role}
+    if np.isfinite(people.time).sum() > len(people) / 2:
+        later = people.time > np.nanmedian(people.time)
+        parts["the"] = np.where(later, "later half", "earlier half").astype(object)
+    return {kind: part for kind, part in parts.items() if len(np.unique(part.astype(str))) > 1}
+
+
+def _at_most(cohort: Cohort) -> Cohort:
+    if len(cohort) <= MOST_SUBJECTS:
+        return cohort
+    return cohort.take(np.random.default_rng(0).permutation(len(cohort))[:MOST_SUBJECTS])
 
 
 def _linkage(training: Cohort) -> Iterator[Concern]:

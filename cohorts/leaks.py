@@ -5,15 +5,23 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
+from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from cohorts.cohort import Cohort
+from cohorts.modalities.embedding import Embedding
+from cohorts.modalities.measurements import Measurements
+from cohorts.modalities.tabular import Tabular
+from cohorts.modalities.text import Texts
 from cohorts.statistics import auroc_interval
 
 LEAST_OF_A_CLASS = 20  # subjects of each class, under which an AUROC says nothing
-ROWS_AT_ONCE = 1024
-FEWEST_VALUES = 5  # known values, under which two people are alike by chance
+FEW_VALUES = 10  # distinct values, up to which each counts for itself
+ROWS_AT_ONCE, COLUMNS_AT_ONCE = 1024, 2000
+MOST_BY_PRESENCE, MOST_OF_A_WIDE, MOST_TEXTS = 5000, 2000, 5000  # subjects
+MOST_GROUPS = 30  # of a sensitive feature, the largest
+FEWEST_VALUES = 6  # known columns, under which two people are alike by chance
 
 
 def summaries(cohort: Cohort) -> pd.DataFrame:
@@ -29,29 +37,76 @@ def each_feature(features: pd.DataFrame) -> Iterator[tuple[str, str, np.ndarray]
         yield str(modality), str(name), features.iloc[:, number].to_numpy(dtype=float)
 
 
-def single_feature_aurocs(features: pd.DataFrame, label: np.ndarray) -> pd.DataFrame:
+def single_feature_aurocs(cohort: Cohort) -> pd.DataFrame:
     """How well each feature alone tells the classes apart, among those who have it.
 
+    Features are the columns of `summaries`, in whichever direction; one with few distinct values by the share of
+    positives of each; whether a column of a present modality is measured at all; the best number of a wide embedding;
+    and a text as a whole, by a cross-fitted logistic regression on its hashed words.
+
     Args:
-        features: As from `summaries`.
-        label: 1 positive, 0 negative, (N,).
+        cohort: With labels; tens of thousands of subjects at most.
 
     Returns:
-        One row a feature with enough of both classes: modality, feature, num, value (0.5 to 1, in whichever direction),
-        lower, upper (95 %, DeLong); the best first.
+        One row a feature with enough of both classes: modality, feature, num, value (0.5 to 1), lower, upper (95 %,
+        DeLong); the best first.
     """
     rows = []
-    for modality, feature, values in each_feature(features):
-        known = ~np.isnan(values)
-        classes = label[known]
-        if min((classes == 1).sum(), (classes == 0).sum()) < LEAST_OF_A_CLASS or np.ptp(values[known]) == 0:
-            continue
-        rank = rankdata(values[known])
-        direction = 1 if rank[classes == 1].mean() >= rank[classes == 0].mean() else -1
-        value, lower, upper = auroc_interval(classes, direction * rank)
-        rows.append((modality, feature, int(known.sum()), value, lower, upper))
+    for name, measurements in cohort.features.items():
+        for feature, score in _scores(measurements, cohort.label):
+            known = ~np.isnan(score) & ~np.isnan(cohort.label)
+            classes, values = cohort.label[known], score[known]
+            if min((classes == 1).sum(), (classes == 0).sum()) >= LEAST_OF_A_CLASS and np.ptp(values) > 0:
+                rank = rankdata(values)
+                direction = 1 if rank[classes == 1].mean() >= rank[classes == 0].mean() else -1
+                rows.append((name, feature, len(values), *auroc_interval(classes, direction * rank)))
     columns = ["modality", "feature", "num", "value", "lower", "upper"]
     return pd.DataFrame(rows, columns=columns).sort_values("value", ascending=False, ignore_index=True)
+
+
+def _scores(measurements: Measurements, label: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """Name and value of what may give the label away, float64 (N,), NaN where absent."""
+    frame, present = measurements.summary(), measurements.present
+    for name in frame.columns:
+        values = frame[name].to_numpy(dtype=float)
+        known = ~np.isnan(values)
+        yield str(name), _by_value(values, label) if len(np.unique(values[known])) <= FEW_VALUES else values
+        if not known[present].all() and " = " not in str(name):
+            yield f"{name} (whether measured)", np.where(present, known.astype(float), np.nan)
+    if isinstance(measurements, Embedding) and measurements.values.shape[1] > frame.shape[1]:
+        yield _best_of_many(measurements, label)
+    if isinstance(measurements, Texts):
+        yield "words", _words(measurements, label)
+
+
+def _by_value(values: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """The share of positives among those with the same value."""
+    frame = pd.DataFrame({"value": values, "label": label})
+    return frame.groupby("value")["label"].transform("mean").to_numpy(dtype=float)
+
+
+def _best_of_many(embedding: Embedding, label: np.ndarray) -> tuple[str, np.ndarray]:
+    """The number of a wide vector that tells most, by the difference of the mean ranks of the classes."""
+    rows = np.flatnonzero(embedding.present)[:MOST_OF_A_WIDE]
+    positive = label[rows] == 1
+    best, place = -1.0, 0
+    for start in range(0, embedding.values.shape[1], COLUMNS_AT_ONCE):
+        rank = rankdata(np.nan_to_num(embedding.values[rows, start : start + COLUMNS_AT_ONCE]), axis=0)
+        apart = np.abs(rank[positive].mean(axis=0) - rank[~positive].mean(axis=0))
+        if len(apart) and apart.max() > best:
+            best, place = float(apart.max()), start + int(apart.argmax())
+    return f"[{place}]", embedding.values[:, place].astype(float)
+
+
+def _words(texts: Texts, label: np.ndarray) -> np.ndarray:
+    score = np.full(len(texts), np.nan)
+    rows = np.flatnonzero(texts.present & ~np.isnan(label))[:MOST_TEXTS]
+    if min((label[rows] == 1).sum(), (label[rows] == 0).sum()) >= LEAST_OF_A_CLASS:
+        words = HashingVectorizer(n_features=2**14, ngram_range=(1, 2)).transform(texts.values[rows])
+        folds = StratifiedKFold(5, shuffle=True, random_state=0)
+        model = LogisticRegression(C=10.0, max_iter=300)
+        score[rows] = cross_val_predict(model, words, label[rows], cv=folds, method="predict_proba")[:, 1]
+    return score
 
 
 def from_absence(cohort: Cohort) -> pd.DataFrame:
@@ -64,7 +119,8 @@ def from_absence(cohort: Cohort) -> pd.DataFrame:
     """
     rows = []
     for role in ("rich", "sparse"):
-        member = cohort.role == role
+        member = np.flatnonzero(cohort.role == role)
+        member = np.sort(np.random.default_rng(0).permutation(member)[:MOST_BY_PRESENCE])
         presence = cohort.presence[member].astype(float)
         for target, truth in _targets(cohort, member):
             known = ~np.isnan(truth)
@@ -82,7 +138,7 @@ def _targets(cohort: Cohort, member: np.ndarray) -> Iterator[tuple[str, np.ndarr
     yield "label", cohort.label[member]
     for feature in cohort.sensitive.columns:
         values = cohort.sensitive[feature].to_numpy()[member]
-        for group in sorted(set(values)):
+        for group in sorted(pd.Series(values).value_counts().index[:MOST_GROUPS]):
             yield f"{feature}: {group}", (values == group).astype(float)
 
 
@@ -95,6 +151,8 @@ def people_alike(cohort: Cohort) -> tuple[int, int]:
     rng = np.random.default_rng(0)
     for measurements in cohort.features.values():
         values = measurements.summary().to_numpy(dtype=float)
+        columns = measurements.frame.notna().to_numpy() if isinstance(measurements, Tabular) else ~np.isnan(values)
+        num_known += columns.sum(axis=1)
         odd = rng.integers(2**63, size=values.shape[1], dtype=np.uint64) * np.uint64(2) + np.uint64(1)
         for start in range(0, len(values), ROWS_AT_ONCE):  # what fits into the processor's cache
             rows = slice(start, start + ROWS_AT_ONCE)
@@ -102,7 +160,6 @@ def people_alike(cohort: Cohort) -> tuple[int, int]:
             bits = np.where(absent, -1.5e300, values[rows]).view(np.uint64)
             mixed = (bits ^ (bits >> np.uint64(29))) * odd
             sums[rows] += (mixed ^ (mixed >> np.uint64(32))).sum(axis=1)
-            num_known[rows] += (~absent).sum(axis=1)
     member = (cohort.role != "") & (num_known >= FEWEST_VALUES)
     row = pd.DataFrame({"sum": sums[member], "role": cohort.role[member]})
     shared = row[row.duplicated("sum", keep=False)]

@@ -15,6 +15,7 @@ from cohorts.cohort import Cohort
 MOST_SUBJECTS = 20_000
 MOST_PAIRS = 6  # of features between two modalities
 LEAST_IN_A_BLOCK = 60
+LEAST_SPREAD = 0.7  # standard deviation of a stretch, by that of the others
 LEAST_ASSOCIATION = 0.3  # rank correlation among the others
 LEVEL = 1e-3  # two-sided, before Bonferroni's correction over all tests
 
@@ -117,6 +118,7 @@ def _vanishes(
         r_here, r_others = _correlation(here), _correlation(others)
         usable = (here[0] >= LEAST_IN_A_BLOCK // 2) & (others[0] >= LEAST_IN_A_BLOCK)
         usable &= np.abs(r_others) >= LEAST_ASSOCIATION
+        usable &= _as_spread(here, others)
         error = np.sqrt(1 / np.maximum(here[0] - 3, 1) + 1 / np.maximum(others[0] - 3, 1))
         z = (np.arctanh(np.abs(r_others)) - np.arctanh(r_here * np.sign(r_others))) / error
         weaker += usable & (norm.sf(z) < LEVEL / num_tests)
@@ -137,6 +139,22 @@ def _moments(x: np.ndarray, y: np.ndarray, block: np.ndarray, stretches: np.ndar
     by_block = np.stack([np.bincount(block, term, stretches.shape[1]) for term in terms])
     here = by_block @ stretches.T
     return here, by_block.sum(axis=1, keepdims=True) - here
+
+
+def _as_spread(here: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Whether both columns spread in a stretch about as among the others, bool (stretches,).
+
+    Where a table is sorted by a column, a stretch holds people who are alike in it, and its correlations vanish by
+    restriction of range; a shifted join leaves the spread of each column as it is.
+    """
+    of = [
+        [
+            np.sqrt(np.maximum(m[xx] / np.maximum(m[0], 1) - (m[x] / np.maximum(m[0], 1)) ** 2, 0))
+            for x, xx in ((1, 3), (2, 4))
+        ]
+        for m in (here, others)
+    ]
+    return np.all([mine > LEAST_SPREAD * theirs for mine, theirs in zip(*of, strict=True)], axis=0)
 
 
 def _correlation(moments: np.ndarray) -> np.ndarray:

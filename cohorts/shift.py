@@ -17,6 +17,7 @@ from cohorts.statistics import auroc_interval
 MOST_SUBJECTS = 10_000  # of each cohort, for the classifier
 COMMON = 0.8  # share of both cohorts who must have a modality for its values to be compared together
 LEAST_VALUES = 30
+MOST_PARTS = 50
 # Factors between units in use, and what they usually stand for.
 UNITS = {
     38.67: "cholesterol in mg/dL against mmol/L",
@@ -107,40 +108,48 @@ def _cross_fitted(model: Any, x: np.ndarray, y: np.ndarray) -> tuple[float, floa
 
 
 def unit_jumps(features: pd.DataFrame, part: np.ndarray) -> pd.DataFrame:
-    """Features whose values in one part of the people are those of the others times a factor.
+    """Features whose values in one part of the people are those of the largest part times a factor.
 
-    A factor of at least 1.8 between the medians, after which the distributions agree far better than before.
+    A factor of at least 1.8 between the medians, after which the distributions agree far better than before; or degrees
+    Fahrenheit against Celsius.
 
     Args:
         features: As from `summaries`.
-        part: Site or cohort of each subject, texts (N,).
+        part: Site, cohort or time of each subject, texts (N,); of more than MOST_PARTS, the largest are looked at.
 
     Returns:
-        One row a jump: modality, feature, part, factor, meaning ("" where the factor is no known one).
+        One row a jump: modality, feature, part, reference (the largest part), factor, meaning ("" where the factor is
+        no known one).
     """
     rows = []
+    codes, names = pd.factorize(pd.Series(part.astype(str)))
     for modality, feature, values in each_feature(features):
-        usable = ~np.isnan(values) & (values > 0)
-        if usable.sum() < 2 * LEAST_VALUES or len(np.unique(values[usable])) <= 10:
+        usable = np.flatnonzero(~np.isnan(values) & (values > 0))
+        if len(usable) < 2 * LEAST_VALUES or len(np.unique(values[usable])) <= 10:
             continue
-        for name in np.unique(part[usable].astype(str)):
-            inside, outside = values[usable & (part == name)], values[usable & (part != name)]
-            factor = _jump(inside, outside) if min(len(inside), len(outside)) >= LEAST_VALUES else None
-            if factor:
-                rows.append((modality, feature, name, factor, _meaning(factor)))
-    return pd.DataFrame(rows, columns=["modality", "feature", "part", "factor", "meaning"])
+        sizes = np.bincount(codes[usable], minlength=len(names))
+        largest, *others = np.argsort(-sizes, kind="stable")[:MOST_PARTS]
+        reference = values[usable][codes[usable] == largest]
+        for other in others:
+            if sizes[other] >= LEAST_VALUES:
+                jump = _jump(values[usable][codes[usable] == other], reference)
+                rows += [(modality, feature, names[other], names[largest], *jump)] if jump else []
+    return pd.DataFrame(rows, columns=["modality", "feature", "part", "reference", "factor", "meaning"])
 
 
-def _jump(inside: np.ndarray, outside: np.ndarray) -> float | None:
-    factor = float(np.median(inside) / np.median(outside))
+def _jump(inside: np.ndarray, reference: np.ndarray) -> tuple[float, str] | None:
+    factor = float(np.median(inside) / np.median(reference))
     if max(factor, 1 / factor) < 1.8:
         return None
-    before = ks_2samp(inside, outside).statistic
-    after = ks_2samp(inside / factor, outside).statistic
-    return factor if before > 0.6 and after < 0.4 * before else None
+    before = ks_2samp(inside, reference).statistic
+    scaled = ks_2samp(inside / factor, reference).statistic
+    degrees = min(ks_2samp(inside, reference * 1.8 + 32).statistic, ks_2samp(inside * 1.8 + 32, reference).statistic)
+    if before > 0.6 and degrees < min(0.2, scaled):
+        return factor, "degrees Fahrenheit against Celsius"
+    return (factor, _meaning(factor)) if before > 0.6 and scaled < 0.4 * before else None
 
 
 def _meaning(factor: float) -> str:
     size = max(factor, 1 / factor)
     nearest = min(UNITS, key=lambda unit: abs(np.log(size / unit)))
-    return UNITS[nearest] if abs(np.log(size / nearest)) < 0.12 else ""
+    return UNITS[nearest] if abs(np.log(size / nearest)) < 0.05 else ""

@@ -11,7 +11,9 @@ from cohorts.cohort import Cohort
 from cohorts.concerns import Concern, concerns_about
 from cohorts.leaks import from_absence, people_alike, single_feature_aurocs, summaries
 from cohorts.linkage import rows_apart
+from cohorts.modalities.embedding import Embedding
 from cohorts.modalities.tabular import Tabular
+from cohorts.modalities.text import Texts
 from cohorts.shift import standardised_differences, tells_apart, unit_jumps
 
 
@@ -58,7 +60,7 @@ def test_held_out_labels_are_not_looked_at(people: Cohort) -> None:
 
 
 def test_single_feature_aurocs_are_those_of_scikit_learn(people: Cohort) -> None:
-    table = single_feature_aurocs(summaries(people), people.label).set_index("feature")
+    table = single_feature_aurocs(people).set_index("feature")
     values = people.features["labs"].frame["labs_1"].to_numpy()
     known = ~np.isnan(values)
     expected = roc_auc_score(people.label[known], values[known])
@@ -189,3 +191,77 @@ def test_the_heart_cohort_shows_its_known_faults(heart: Cohort) -> None:
     assert text.str.contains("sex female: fewer than 11 positives").any()
     assert text.str.contains("history: smoke is wholly absent in the rich cohort").any()
     assert text.str.contains("sparse cohort: which modalities are present tells label").any()
+
+
+def test_a_cohort_in_which_everybody_has_everything_raises_no_concern_about_absence(people: Cohort) -> None:
+    complete = people.take(people.presence.all(axis=1))
+    complete = replace(complete, role=np.where(np.arange(len(complete)) % 2, "rich", "sparse").astype(object))
+    assert "label from absence" not in kinds(complete)
+
+
+def test_a_table_that_is_sorted_by_a_feature_is_no_shifted_join(people: Cohort) -> None:
+    """Within a stretch of people of one age, age goes with nothing; that is restriction of range."""
+    age = people.features["demographics"].frame["age"].to_numpy()
+    tied = with_columns(people, "labs", labs_1=age + np.random.default_rng(0).standard_normal(len(people)) * 5)
+    tied = with_columns(tied, "labs", labs_2=-age + np.random.default_rng(1).standard_normal(len(people)) * 5)
+    assert len(rows_apart(replace(tied, row=np.argsort(np.argsort(age))))) == 0
+
+
+def test_a_unit_of_half_the_sites_is_found(people: Cohort) -> None:
+    chol = np.random.default_rng(0).lognormal(5.3, 0.2, len(people))
+    site = np.array(["a", "b", "c", "d"], dtype=object)[np.arange(len(people)) % 4]
+    changed = with_columns(people, "imaging", imaging_1=np.where(np.isin(site, ["b", "d"]), chol / 38.67, chol))
+    jumps = [c for c in found(replace(changed, site=site), "unit jump") if "imaging_1" in c.sentence]
+    assert len(jumps) == 2
+    assert all("cholesterol in mg/dL against mmol/L" in c.sentence for c in jumps)
+
+
+def test_a_unit_of_a_whole_cohort_or_of_later_times_is_found_though_sites_agree(people: Cohort) -> None:
+    pressure = np.random.default_rng(0).normal(120, 12, len(people))
+    site = np.array(["a", "b"], dtype=object)[np.arange(len(people)) % 2]
+    kpa = with_columns(people, "imaging", imaging_1=np.where(people.role == "sparse", pressure / 7.501, pressure))
+    [concern] = [c for c in found(replace(kpa, site=site), "unit jump") if "imaging_1" in c.sentence]
+    assert "values of cohort sparse" in concern.sentence
+    assert "kPa" in concern.sentence
+    time = np.random.default_rng(1).permutation(len(people)).astype(float)
+    late = with_columns(people, "imaging", imaging_1=np.where(time > np.median(time), pressure / 7.501, pressure))
+    [concern] = [c for c in found(replace(late, site=site, time=time), "unit jump") if "imaging_1" in c.sentence]
+    assert "later half" in concern.sentence
+
+
+def test_fahrenheit_is_told_from_a_factor(people: Cohort) -> None:
+    celsius = np.random.default_rng(0).normal(37, 0.6, len(people))
+    warm = with_columns(people, "imaging", imaging_1=np.where(people.role == "sparse", celsius * 1.8 + 32, celsius))
+    concerns = [c for c in found(warm, "unit jump") if "imaging_1" in c.sentence]
+    assert concerns
+    assert all("Fahrenheit" in c.sentence for c in concerns)
+
+
+def test_a_value_in_the_middle_that_means_positive_is_found(people: Cohort) -> None:
+    code = np.where(people.label == 1, 2.0, np.where(np.arange(len(people)) % 2, 1.0, 3.0))
+    assert found(with_columns(people, "ecg", ecg_1=code), "label among the features")
+
+
+def test_a_column_that_only_positives_have_is_found(people: Cohort) -> None:
+    column = np.where(people.label == 1, 5.0 + np.arange(len(people)) % 3, np.nan)
+    [concern] = found(with_columns(people, "ecg", ecg_1=column), "label among the features")
+    assert "ecg_1 (whether measured)" in concern.sentence
+
+
+def test_a_number_far_back_in_a_wide_embedding_is_found(people: Cohort) -> None:
+    values = np.random.default_rng(0).standard_normal((len(people), 3000)).astype(np.float32)
+    sound = replace(people, features={**people.features, "imaging": Embedding(values)})
+    assert not found(sound, "label among the features")
+    values[:, 2345] = people.label * 9 + values[:, 2345] / 9
+    [concern] = found(sound, "label among the features")
+    assert "imaging.[2345]" in concern.sentence
+
+
+def test_a_text_that_says_the_label_is_found(people: Cohort) -> None:
+    words = np.array(["pain since monday", "cough and fever", "no complaint today"], dtype=object)
+    texts = words[np.arange(len(people)) % 3]
+    sound = replace(people, features={**people.features, "imaging": Texts(texts)})
+    assert not [c for c in concerns_about(sound) if "imaging.words" in c.sentence]
+    said = texts + np.where(people.label == 1, ", infarction confirmed", ", infarction excluded").astype(object)
+    telling = replace(people, features={**people.features, "imaging": Texts(said)})
+    assert "imaging.words" in concerns_about(telling)[0].sentence
