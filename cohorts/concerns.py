@@ -90,7 +90,8 @@ def _absence(sample: Cohort) -> Iterator[Concern]:
     table = from_absence(sample)
     table = table[table["lower"] > TELLING_ABSENCE]
     table = table.assign(feature=[target.partition(":")[0] for target in table["target"]])
-    for (role, feature), rows in table.sort_values("lower", ascending=False).groupby(["role", "feature"]):
+    table = table.assign(of_people=table["feature"] != "label").sort_values("lower", ascending=False)
+    for (_, role, feature), rows in table.groupby(["of_people", "role", "feature"]):  # the label first
         worst = rows.to_dict("records")[0]
         more = f" (and {len(rows) - 1} other groups)" if len(rows) > 1 else ""
         yield Concern(

@@ -51,7 +51,13 @@ def read_cohort(
         if name in needed or (labelled and not (name in spec.long_tables and name in not_needed))
     }
     with duckdb.connect(":memory:", config={"threads": 2}) as connection:
-        cohort = _assemble(Database(connection, spec, data, tables), labelled, absent)
+        try:
+            database = Database(connection, spec, data, tables)
+        except InputError as error:
+            hint = "absent: say with --absent which modalities nobody here has; their tables are then not looked for"
+            missing = not labelled and any(": no file " in problem for problem in error.problems)
+            raise InputError([*error.problems, *([hint] if missing else [])]) from None
+        cohort = _assemble(database, labelled, absent)
     raise_if(problems_of(cohort, labelled=labelled))
     return cohort
 

@@ -29,7 +29,14 @@ BUNDLE, METRICS, SPLIT = "bundle", "metrics.json", "split.parquet"
 def read_and_split(cohort: str, data: Path | None, held_out_site: str | None = None) -> tuple[Cohort, Split]:
     """The cohort of a spec with its frozen split, or with one site held out."""
     spec = load_spec(cohort)
-    people = read_cohort(spec.with_held_out_site(held_out_site) if held_out_site else spec, data)
+    try:
+        people = read_cohort(spec.with_held_out_site(held_out_site) if held_out_site else spec, data)
+    except InputError as error:
+        nobody = [problem for problem in error.problems if problem.startswith("cohort held_out: no subject")]
+        if not (held_out_site and nobody):
+            raise
+        sites = ", ".join(sorted(set(read_cohort(spec, data).site.astype(str))))
+        raise InputError(f"held_out_site {held_out_site}: nobody in a cohort is there; the sites are {sites}") from None
     return people, make_split(people, data)
 
 

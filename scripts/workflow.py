@@ -124,7 +124,9 @@ def tell(summary: dict[str, Any]) -> str:
     for name, text in lines.items():
         say(f"{name:<12} {text}")
     if summary["reasons"]:
-        say(f"{'':<12} {len(summary['reasons'])} reasons not to promote it, each in the report")
+        count = len(summary["reasons"])
+        each = f"{count} reasons not to promote it, each" if count > 1 else "1 reason not to promote it,"
+        say(f"{'':<12} {each} in the report")
     return str(summary["verdict"])
 
 

@@ -72,7 +72,7 @@ def test_one_site_can_be_held_out_by_an_option(tables: Path, tmp_path: Path) -> 
     assert set(subjects[split.index[split.str.startswith("sparse")]]) == {"south", "west"}
     code, said = run("workflow", *words[:-1], "nowhere", "--out", tmp_path / "other")
     assert code == 2
-    assert "cohort held_out: no subject satisfies" in said
+    assert "held_out_site nowhere: nobody in a cohort is there; the sites are east, north, south, west" in said
 
 
 @pytest.mark.slow
