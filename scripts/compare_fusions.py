@@ -12,6 +12,7 @@ from scripts.command_line import run, say
 from scripts.dashboard import DashboardOptions
 from scripts.stage import open_stage
 
+MOST_SAID = 5
 WIDEST = 118  # characters of a line at the terminal
 
 
@@ -79,7 +80,7 @@ def compare_fusions(
 def summary(found: dict[str, Any]) -> list[str]:
     """What somebody at the terminal should know: the choice, and a table."""
     from validation.comparison import UNMASKED
-    from validation.comparison_page import figure, sentence
+    from validation.comparison_page import figure, ranked, sentence
 
     name = found["recommendation"]["fusion"]
     lines = [f"recommended   {name} fusion. {sentence(found)}"]
@@ -96,8 +97,8 @@ def summary(found: dict[str, Any]) -> list[str]:
             f"without       {modality}, AUROC lost: early {lost['early']}, {UNMASKED.replace('_', ' ')} "
             f"{lost[UNMASKED]}, attention {lost['attention']}"
         )
-    gains = sorted((row for row in found["explanation"] if row["modality"]), key=lambda row: -row["value"])
-    lines.append("mattered      " + ", ".join(f"{row['modality']} {row['value']:.3f}" for row in gains[:5]))
+    gains = [f"{row['modality']} {row['value']:.3f}" for row in ranked(found["explanation"])]
+    lines.append(f"mattered      {', '.join(gains[:MOST_SAID])} of log loss (Shapley values)")
     return lines
 
 

@@ -129,11 +129,13 @@ def read_scores(files: Mapping[str, Path], setting: Setting) -> dict[str, Scored
     return found
 
 
-def explain(setting: Setting, scorer: Scorer, preprocessing: Preprocessing) -> tuple[np.ndarray, np.ndarray]:
-    """Shapley values of the modalities for held-out people, as gains in log loss, and the weights of these people.
+def explain(
+    setting: Setting, scorer: Scorer, preprocessing: Preprocessing
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Shapley values of the modalities for held-out people, as gains in log loss; their weights and their presence.
 
     Returns:
-        float64 (M, N) and (N,). Who has nothing would get the share of positives among the tuning people.
+        float64 (M, N), (N,) and bool (N, M). Who has nothing would get the share of positives among the tuning people.
     """
     part = setting.part("held_out")
     order = np.random.default_rng(0).permutation(len(part))
@@ -145,4 +147,4 @@ def explain(setting: Setting, scorer: Scorer, preprocessing: Preprocessing) -> t
     def value(subsets: np.ndarray) -> np.ndarray:
         return gain_in_log_loss(scores_under(scorer, inputs, some.presence, subsets), some.label, nothing)
 
-    return shapley(value, len(some.modalities)), some.weight
+    return shapley(value, len(some.modalities)), some.weight, some.presence

@@ -40,7 +40,8 @@ def compare(record: Mapping[str, Any], tuning: Scored, held_out: Scored, subsets
     """
     parts = {"tuning": tuning, "held_out": held_out}
     people = _people(parts)
-    digits = WHOLE if all(isinstance(row["num_subjects"], int) for row in people) else COARSE
+    of_held_out = [row["num_subjects"] for row in people if row["part"] == "held_out"]
+    digits = WHOLE if all(isinstance(count, int) for count in of_held_out) else COARSE
     measured = {name: measure_deployed(part) for name, part in parts.items() if _enough(part.label)}
     chosen = measure_deployed(tuning)
     best = min(FUSIONS, key=lambda name: chosen.estimate(CHOOSES, name).value)
@@ -62,25 +63,32 @@ def compare(record: Mapping[str, Any], tuning: Scored, held_out: Scored, subsets
     }
 
 
-def with_explanation(found: Mapping[str, Any], values: np.ndarray, weight: np.ndarray) -> dict[str, Any]:
+def with_explanation(
+    found: Mapping[str, Any], values: np.ndarray, weight: np.ndarray, presence: np.ndarray
+) -> dict[str, Any]:
     """The comparison with the Shapley values of the recommended fusion.
 
     Args:
         found: From `compare`.
         values: Gain in log loss that each modality gave to each held-out person, (M, N).
         weight: Of these people, (N,), above 0.
+        presence: What they have, bool (N, M).
 
     Returns:
-        The same with `explanation`: rows of modality, value, lower, upper, and last that of all modalities together.
+        The same with `explanation`: rows of modality, value, lower and upper, None where from 1 to 10 people have it;
+        and, unless one is hidden, a last row with the modality None: all together.
     """
+    few = np.isin(presence.sum(axis=0), range(1, LEAST))
     everything = np.vstack([values, values.sum(axis=0)])
     equal = bool(np.all(weight == weight[:1]))
     mean, covariance = mean_and_covariance(everything, None if equal else weight)
-    rows = [
-        {"modality": name, **_rounded(Estimate(float(v), *normal_interval(float(v), float(variance), ALPHA)), 4)}
-        for name, v, variance in zip([*found["modalities"], None], mean, np.diag(covariance), strict=True)
-    ]
-    return {**found, "explanation": rows}
+    rows: list[dict[str, Any]] = []
+    for name, value, variance in zip([*found["modalities"], None], mean, np.diag(covariance), strict=True):
+        estimate = Estimate(float(value), *normal_interval(float(value), float(variance), ALPHA))
+        rows.append({"modality": name, **_rounded(estimate, 4)})
+    for row in np.flatnonzero(few):
+        rows[row] |= {"value": None, "lower": None, "upper": None}
+    return {**found, "explanation": rows[:-1] if few.any() else rows}
 
 
 def _enough(label: np.ndarray) -> bool:

@@ -60,12 +60,12 @@ def degradation_figure(rows: Sequence[Mapping[str, Any]], metric: str) -> str:
 
 
 def shapley_figure(rows: Sequence[Mapping[str, Any]]) -> str:
-    """What each modality gave, with intervals, the most at the top.
+    """What each modality gave, with intervals.
 
     Args:
-        rows: The explanation of a comparison, without the row of all modalities.
+        rows: Of the explanation of a comparison, from the top down.
     """
-    ordered = sorted(rows, key=lambda row: (row["value"], row["modality"]))
+    ordered = list(reversed(rows))
     figure = Figure(figsize=(WIDTH, 0.9 + 0.26 * len(ordered)))
     axes = figure.subplots()
     places = range(len(ordered))

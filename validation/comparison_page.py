@@ -40,8 +40,8 @@ def render(comparison: Mapping[str, Any]) -> str:
         removed=sorted({row["removed"] for row in curves}),
         curve_rows=_by_model(curves),
         degradation={metric: Markup(degradation_figure(curves, metric)) for metric in LABELS if curves},
-        shapley_figure=Markup(shapley_figure([row for row in found["explanation"] if row["modality"]])),
-        explanation=sorted(found["explanation"], key=lambda row: (row["modality"] is None, -row["value"])),
+        shapley_figure=Markup(shapley_figure(ranked(found["explanation"]))),
+        explanation=found["explanation"],
         embedded=Markup(json.dumps(found, sort_keys=True).replace("<", "\\u003c")),
     )
 
@@ -63,6 +63,12 @@ def sentence(found: Mapping[str, Any]) -> str:
         f"The axes suggest {suggested} fusion; among the tuning people {best} fusion has the lowest log loss{figures}. "
         f"{verdict[0].upper()}{verdict[1:]}."
     )
+
+
+def ranked(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Of an explanation, the modalities that have a figure, the most at the top."""
+    shown = [row for row in rows if row["modality"] is not None and row["value"] is not None]
+    return sorted(shown, key=lambda row: (-row["value"], row["modality"]))
 
 
 def figure(estimate: Mapping[str, Any] | None, digits: int = 3) -> str:

@@ -12,7 +12,7 @@ from lightning_modules.calibration import Calibration
 from lightning_modules.config import NetworkOptions
 from lightning_modules.scoring import score
 from lightning_modules.shapley import all_subsets, exact_shapley, gain_in_log_loss, shapley, shapley_of_predictions
-from lightning_modules.subsets import bundle_scorer, scores_under, subsets_of
+from lightning_modules.subsets import bundle_scorer, common_modalities, deployed_presence, scores_under, subsets_of
 
 
 @pytest.mark.parametrize("num_modalities", [1, 2, 3, 6])
@@ -129,3 +129,29 @@ def test_shapley_values_of_people_add_up_and_are_zero_for_what_they_lack(bundle:
     loss = -np.log(np.where(few.label == 1, whole, 1 - whole))
     before = -np.log(np.where(few.label == 1, nothing, 1 - nothing))
     np.testing.assert_allclose(of_loss.sum(axis=0), before - loss, atol=1e-9)
+
+
+def test_a_deployment_hides_as_much_as_it_says_and_leaves_everybody_something() -> None:
+    presence = np.random.default_rng(5).random((4000, 3)) < 0.8
+    presence[~presence.any(axis=1), 0] = True
+    shown = deployed_presence(presence, np.array([1.0, 0.5, 0.1]), num_draws=4)
+    assert shown.shape == (4, 4000, 3)
+    assert not (shown & ~presence).any()
+    assert shown.any(axis=-1).all()
+    np.testing.assert_array_equal(shown[..., 0], np.broadcast_to(presence[:, 0], (4, 4000)))
+    safe = presence[:, 0] & presence[:, 1]  # whom no draw can leave with nothing
+    assert shown[:, safe, 1].mean() == pytest.approx(0.5, abs=0.02)
+    assert (deployed_presence(presence, np.zeros(3), num_draws=1).sum(axis=-1) == 1).all()
+
+
+def test_common_modalities_are_those_that_enough_people_of_both_classes_have_together() -> None:
+    presence, label = np.ones((200, 3), dtype=bool), np.arange(200) % 2
+    assert common_modalities([(presence, label)]).tolist() == [True, True, True]
+    presence[21:, 1] = False  # 11 negatives and 10 positives have it
+    assert common_modalities([(presence, label), (np.ones((200, 3), bool), label)]).tolist() == [True, False, True]
+    presence[21, 1] = True
+    assert common_modalities([(presence, label)]).tolist() == [True, True, True]
+    crowd, labels = np.tile(presence, (10, 1)), np.tile(label, 10)
+    crowd[190:, 1] = False  # fewer than a tenth
+    assert common_modalities([(crowd, labels)]).tolist() == [True, False, True]
+    assert not common_modalities([(presence[:20], label[:20])]).any()
