@@ -22,7 +22,7 @@ LEAST = 11  # of people of each class behind any figure
 ALPHA = 0.025  # one-sided
 CHOOSES = "log_loss"
 FUSIONS = ("early", "intermediate", "late", "attention")
-UNMASKED = "early_unmasked"
+UNMASKED, ATTENTION = "early_unmasked", "attention"
 
 
 def compare(record: Mapping[str, Any], tuning: Scored, held_out: Scored, subsets: np.ndarray) -> dict[str, Any]:
@@ -179,12 +179,24 @@ def _strongest(
     rows = [
         {
             "model": model,
-            "auroc": _rounded(measured.difference("auroc", model, f"{model}-"), digits),
-            "log_loss": _rounded(measured.difference("log_loss", f"{model}-", model), digits),
+            **{metric: _rounded(measured.contrast(metric, _lost(metric, model)), digits) for metric in METRICS},
+            "minus_attention": {
+                metric: _rounded(
+                    measured.contrast(metric, [*_lost(metric, model), *_lost(metric, ATTENTION, factor=-1)]), digits
+                )
+                for metric in METRICS
+                if model != ATTENTION
+            },
         }
         for model in models
     ]
     return {"modality": modality, "rows": rows}
+
+
+def _lost(metric: str, model: str, factor: int = 1) -> list[tuple[float, str]]:
+    """Terms of what a model loses: AUROC falls and log loss rises, and both are a loss above 0."""
+    sign = factor if metric == "auroc" else -factor
+    return [(sign, model), (-sign, f"{model}-")]
 
 
 def _by_subset(held_out: Scored, subsets: np.ndarray, modalities: Sequence[str], digits: int) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 Counts: N subjects, K draws of what is present, or subsets of one size, whose figures are averaged.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,11 +72,15 @@ class Measured:
 
     def difference(self, metric: str, model: str, other: str) -> Estimate:
         """One model's figure minus another's, paired by person."""
-        contrast = np.zeros(len(self.models))
-        contrast[self.models.index(model)] += 1
-        contrast[self.models.index(other)] -= 1
-        value = float(contrast @ self.mean[metric])
-        variance = max(0.0, float(contrast @ self.covariance[metric] @ contrast))
+        return self.contrast(metric, [(1, model), (-1, other)])
+
+    def contrast(self, metric: str, terms: Sequence[tuple[float, str]]) -> Estimate:
+        """A sum of models' figures, each times its factor, paired by person."""
+        factors = np.zeros(len(self.models))
+        for factor, model in terms:
+            factors[self.models.index(model)] += factor
+        value = float(factors @ self.mean[metric])
+        variance = max(0.0, float(factors @ self.covariance[metric] @ factors))
         return Estimate(value, *normal_interval(value, variance, ALPHA))
 
 

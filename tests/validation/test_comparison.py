@@ -149,6 +149,11 @@ def test_the_loss_without_the_strongest_modality_is_of_the_same_people(found: di
         assert row["auroc"]["value"] == pytest.approx(lost, abs=6e-4)
         added = log_loss(label, scores[without]) - log_loss(label, scores[whole])
         assert row["log_loss"]["value"] == pytest.approx(added, abs=6e-4)
+    losses = {row["model"]: row for row in found["strongest"]["rows"]}
+    assert losses["attention"]["minus_attention"] == {}
+    for metric in ("auroc", "log_loss"):
+        gap = losses["early"][metric]["value"] - losses["attention"][metric]["value"]
+        assert losses["early"]["minus_attention"][metric]["value"] == pytest.approx(gap, abs=2e-3)
 
 
 def test_the_explanation_adds_up_and_hides_what_a_handful_have(found: dict[str, Any]) -> None:
