@@ -11,6 +11,7 @@ from cohorts.cohort import Cohort
 from cohorts.description_tables import roles_of, share
 from cohorts.disclosure import suppressed
 from cohorts.leaks import summaries
+from cohorts.limits import NOTHING, Shown, lower, of_parts
 from cohorts.modalities.embedding import Embedding
 from cohorts.modalities.tabular import Tabular
 from cohorts.shift import standardised_differences
@@ -35,7 +36,10 @@ def features(cohort: Cohort) -> list[dict[str, Any]]:
             row["unit"] = str(getattr(modality, "units", {}).get(feature, ""))
             row["sensitive"] = is_sensitive(cohort, str(feature))
             row["gaps"] = {
-                role: _gaps(known[feature].to_numpy()[(cohort.role == role) & cohort.presence[:, number]])
+                role: _gaps(
+                    known[feature].to_numpy()[(cohort.role == role) & cohort.presence[:, number]],
+                    int((cohort.role == role).sum()),
+                )
                 for role in roles_of(cohort)
             }
             rows.append(row)
@@ -51,19 +55,23 @@ def num_columns(cohort: Cohort, name: str) -> int:
 
 
 def differences(cohort: Cohort, a: str = "rich", b: str = "sparse") -> list[dict[str, Any]]:
-    """Standardised differences, the largest first; a level that fewer than 11 people have, or lack, shows no figure.
+    """Standardised differences, the largest first; where fewer than 11 people of one cohort differ from the others in a
+    feature, it shows no figure.
 
     Returns:
         Rows with modality, feature, mean_a, mean_b, difference (b minus a in pooled standard deviations), approximate
         and sensitive.
     """
     table = standardised_differences(cohort, a, b)
-    levels = _levels(cohort, (a, b))
+    values = summaries(cohort)
+    levels = _levels(cohort, values, (a, b))
+    rare = _rare(cohort, values, (a, b))
     rows = []
     for found in table.to_dict("records"):
+        key = found["modality"], found["feature"]
         row: dict[str, Any] = {name: found[name] for name in ("modality", "feature")}
         row |= {name: float(f"{found[name]:.4g}") for name in FIGURES} | {"approximate": False}
-        row |= _as_shown([levels.get((found["modality"], found["feature"], role)) for role in (a, b)])
+        row |= dict.fromkeys(FIGURES) if key in rare else _as_shown([levels.get((*key, role)) for role in (a, b)])
         column = str(found["feature"]).split(" = ")[0].removesuffix(" (mean)")
         rows.append({**row, "sensitive": is_sensitive(cohort, column)})
     return sorted(rows, key=lambda row: -abs(row["difference"] or 0))
@@ -89,27 +97,64 @@ def _kind(modality: Any, feature: str) -> str:
     return next((kind for kind in KINDS if feature in getattr(modality, kind, ())), "over time")
 
 
-def _gaps(known: np.ndarray) -> dict[str, Any]:
-    counts = {"num_subjects": len(known), "num_present": int(known.sum()), "num_absent": int((~known).sum())}
+def _gaps(known: np.ndarray, size: int) -> dict[str, Any]:
+    """Of those of a cohort of this size who have a modality: where their number is hidden, nothing here tells it."""
+    num_absent = int((~known).sum())
+    having = of_parts([size], [len(known)], SMALLEST_SHOWN)[0][0]
+    if isinstance(having, str):
+        return {"num_subjects": having, **_gaps_of_limit(num_absent, having, size)}
+    counts = {"num_subjects": len(known), "num_present": len(known) - num_absent, "num_absent": num_absent}
     shown = suppressed(pd.DataFrame([counts]), SMALLEST_SHOWN, ())[0]
     return {**shown, "value": share(shown["num_absent"], shown["num_present"])["value"]}
 
 
-def _levels(cohort: Cohort, roles: tuple[str, str]) -> dict[tuple[str, str, str], dict[str, Any]]:
-    """(modality, feature, role) to the share who are 1, for features that are 0 or 1, as it may be shown.
+def _gaps_of_limit(num_absent: int, having: str, size: int) -> dict[str, Any]:
+    """Where nearly all have a modality, and `size` less 1 to 10 do."""
+    fewest = size - SMALLEST_SHOWN + 1 if having.startswith("≥") and size >= 2 * SMALLEST_SHOWN else 0
+    few = 0 < num_absent < SMALLEST_SHOWN
+    rest = fewest - (SMALLEST_SHOWN - 1 if few else num_absent)
+    absent: Shown = f"<{SMALLEST_SHOWN}" if few else num_absent
+    present: Shown = lower(rest, SMALLEST_SHOWN)
+    if rest < SMALLEST_SHOWN:
+        absent, present = NOTHING, NOTHING
+    return {"num_present": present, "num_absent": absent, "value": share(absent, present)["value"]}
+
+
+def _rare(cohort: Cohort, values: pd.DataFrame, roles: tuple[str, str]) -> set[tuple[str, str]]:
+    """(modality, feature) of which, in one cohort, fewer than 11 people have another than the commonest value."""
+    found = set()
+    for role in roles:
+        part = values[cohort.role == role]
+        for number, key in enumerate(part.columns):
+            counts = part.iloc[:, number].value_counts()
+            if len(counts) and 0 < counts.sum() - counts.iloc[0] < SMALLEST_SHOWN:
+                found.add((str(key[0]), str(key[1])))
+    return found
+
+
+def _levels(cohort: Cohort, values: pd.DataFrame, roles: tuple[str, str]) -> dict[tuple[str, str, str], dict[str, Any]]:
+    """(modality, feature, role) to the share who have the higher of two values, for features that have two.
 
     Levels of one column add up, together with those too rare to be features, so they are a family.
+
+    Returns:
+        The share as it may be shown, and the two values, low and high.
     """
-    values = summaries(cohort)
+    member = np.isin(cohort.role, roles)
+    low, high = values[member].min(), values[member].max()
+    binary = values.columns[
+        (values[member].eq(low) | values[member].eq(high) | values[member].isna()).all() & low.lt(high)
+    ]
+    families: dict[str, list[tuple[str, str]]] = {}
+    keys: list[tuple[str, str]] = [(key[0], key[1]) for key in binary.to_list()]
+    for key in keys:
+        families.setdefault(f"{key[0]}\0{str(key[1]).split(' = ')[0]}", []).append(key)
     rows = []
     for role in roles:
         part = values[cohort.role == role]
-        binary = part.columns[(part.isin((0, 1)) | part.isna()).all() & part.notna().any()]
-        families = pd.Series([f"{modality}\0{str(feature).split(' = ')[0]}" for modality, feature in binary])
-        for family, of_family in binary.to_frame(index=False).groupby(families.to_numpy()):
-            columns = [tuple(row) for row in of_family.to_numpy()]
-            known, ones = int(part[columns[0]].notna().sum()), part[columns].sum().astype(int)
-            counts = {(modality, str(feature)): int(ones[modality, feature]) for modality, feature in columns}
+        for family, columns in families.items():
+            known = int(part[columns[0]].notna().sum())
+            counts = {key: int(part[key].eq(high[key]).sum()) for key in columns}
             if " = " in str(columns[0][1]):
                 counts[columns[0][0], REST] = known - sum(counts.values())
             rows += [
@@ -117,9 +162,10 @@ def _levels(cohort: Cohort, roles: tuple[str, str]) -> dict[tuple[str, str, str]
                 | {"num_present": count, "num_absent": known - count}
                 for (modality, feature), count in counts.items()
             ]
-    shown = suppressed(pd.DataFrame(rows), SMALLEST_SHOWN, ("family", "role"))
+    shown = suppressed(pd.DataFrame(rows), SMALLEST_SHOWN, ("family", "role")) if rows else []
     return {
         (row["modality"], row["feature"], row["role"]): share(row["num_present"], row["num_absent"])
+        | {"low": float(low[row["modality"], row["feature"]]), "high": float(high[row["modality"], row["feature"]])}
         for row in shown
         if row["feature"] != REST
     }
@@ -135,5 +181,7 @@ def _as_shown(shares: list[dict[str, Any] | None]) -> dict[str, Any]:
         return dict.fromkeys(FIGURES)
     pa, pb = (found["value"] for found in known)
     spread = np.sqrt((pa * (1 - pa) + pb * (1 - pb)) / 2)
-    found = round(float((pb - pa) / spread), 2) if spread > 0 else None
-    return {"mean_a": pa, "mean_b": pb, "difference": found, "approximate": True}
+    difference = round(float((pb - pa) / spread), 2) if spread > 0 else None
+    low, high = known[0]["low"], known[0]["high"]
+    means = [float(f"{low + value * (high - low):.3g}") for value in (pa, pb)]
+    return {"mean_a": means[0], "mean_b": means[1], "difference": difference, "approximate": True}

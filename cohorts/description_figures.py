@@ -82,8 +82,9 @@ def availability_figure(rows: Sequence[Mapping[str, Any]], modalities: Sequence[
         )
         colour = COHORTS[row["role"]]
         if row["value"] is None:
-            few = str(row["num_present"]).startswith("<")
-            words, at, side = ("few", 1, "left") if few else ("nearly all", 99, "right")
+            nearly_all = str(row["num_absent"]).startswith("<")
+            few = "few" if str(row["num_present"]).startswith("<") else "not shown"
+            words, at, side = ("nearly all", 99, "right") if nearly_all else (few, 1, "left")
             axes.text(at, place, words, ha=side, va="center", fontsize=8, color=colour)
             continue
         axes.plot([100 * row["lower"], 100 * row["upper"]], [place, place], color=colour, linewidth=2)

@@ -112,18 +112,19 @@ def _whose(row: Mapping[str, Any]) -> str:
     """The share who have a modality, or what may be said of it."""
     if row["value"] is not None:
         return _share(row)
-    if str(row["num_subjects"]).startswith("<"):
-        return "–"
-    return "few" if str(row["num_present"]).startswith("<") else "nearly all"
+    return _few_or_nearly_all(row, "num_present", "num_absent")
 
 
 def _gap(row: Mapping[str, Any]) -> str:
     """The share of those who have a modality who lack one of its values."""
     if row["value"] is not None:
         return "none" if row["num_absent"] == 0 else f"{100 * row['value']:.0f} %"
-    if row["num_subjects"] == 0 or str(row["num_subjects"]).startswith("<"):
-        return "–"
-    return "few" if str(row["num_absent"]).startswith("<") else "nearly all"
+    return _few_or_nearly_all(row, "num_absent", "num_present")
+
+
+def _few_or_nearly_all(row: Mapping[str, Any], part: str, rest: str) -> str:
+    few, nearly_all = (str(row[name]).startswith("<") for name in (part, rest))
+    return "–" if few == nearly_all else "few" if few else "nearly all"
 
 
 def _number(value: float | None) -> str:

@@ -11,11 +11,9 @@ import pandas as pd
 
 from cohorts.checks import SMALLEST_SHOWN
 from cohorts.cohort import ROLES, Cohort
-from cohorts.disclosure import estimate_of, is_limit, suppressed
+from cohorts.disclosure import estimate_of, estimated_share, is_limit, linked, suppressed
 from cohorts.missingness import NOTHING, count_patterns, pattern_names
-from cohorts.statistics import wilson
 
-ALPHA = 0.025  # one-sided, so that intervals are of 95 %
 MOST_PATTERNS = 11
 EVERYBODY, OTHERS = "everybody", "all other patterns"
 
@@ -78,24 +76,25 @@ def patterns(cohort: Cohort) -> list[dict[str, Any]]:
     largest = (frequent / table.sum()).max(axis=1).sort_values(ascending=False, kind="stable")
     shown = frequent.loc[largest.index[:MOST_PATTERNS]]
     rest = table.drop(shown.index)
-    rows = [
-        {"pattern": name, "role": role, "num_subjects": int(shown.loc[name, role])}
-        for name in shown.index
-        for role in roles
-    ]
-    if len(rest):
-        rows += [{"pattern": OTHERS, "role": role, "num_subjects": int(rest[role].sum())} for role in roles]
+    listed = [*shown.index, OTHERS] if len(rest) else [*shown.index]
     # Availability less the patterns that are shown tells how many of the joined ones have a modality: never shown, but
-    # part of the family.
-    rows += [
-        {"pattern": None, "role": role, "num_subjects": int(rest.loc[unique_rest == there, role].sum())}
-        for role in roles
-        for unique_rest in unique[np.isin(names, rest.index)].T
-        for there in (True, False)
-    ]
-    safe = [row for row in suppressed(pd.DataFrame(rows), SMALLEST_SHOWN, ("role",)) if row["pattern"] is not None]
+    # not to be had either.
+    joined = ~pd.Index(names).isin(shown.index)
+    has = unique[joined].astype(int)
+    rows = []
+    for role in roles:
+        counts_of = [*shown[role], rest[role].sum()][: len(listed)]
+        of_rest = np.concatenate([rest[role].to_numpy() @ has, rest[role].to_numpy() @ (1 - has)])
+        some = any(0 < count < SMALLEST_SHOWN for count in [*counts_of, *of_rest])
+        of_role = [int(count) for count in counts_of]
+        seen = linked(of_role, SMALLEST_SHOWN) if some else of_role
+        rows += [
+            {"pattern": name, "role": role, "num_subjects": count} for name, count in zip(listed, seen, strict=True)
+        ]
+    order = {name: number for number, name in enumerate(listed)}
+    rows.sort(key=lambda row: order[row["pattern"]])
     sizes = table.sum()
-    return [{**row, **_described(row["pattern"], cohort.modalities), **_part(row, sizes)} for row in safe]
+    return [{**row, **_described(row["pattern"], cohort.modalities), **_part(row, sizes)} for row in rows]
 
 
 def share(part: int | str, rest: int | str) -> dict[str, Any]:
@@ -104,21 +103,16 @@ def share(part: int | str, rest: int | str) -> dict[str, Any]:
     Returns:
         value, lower and upper, None where a count is hidden or both are 0; approximate where they come from limits.
     """
-    a, b = estimate_of(part, SMALLEST_SHOWN), estimate_of(rest, SMALLEST_SHOWN)
-    if a is None or b is None or a + b == 0:
-        return {"value": None, "lower": None, "upper": None, "approximate": False}
-    lower, upper = wilson(a, a + b, ALPHA)
-    approximate = is_limit(part, rest)
-    digits = 2 if approximate else 3
-    figures = {"value": a / (a + b), "lower": lower, "upper": upper}
-    return {name: round(float(figure), digits) for name, figure in figures.items()} | {"approximate": approximate}
+    found = estimated_share(part, rest, SMALLEST_SHOWN)
+    return {**found, "approximate": found["value"] is not None and is_limit(part, rest)}
 
 
 def _part(row: dict[str, Any], sizes: pd.Series) -> dict[str, Any]:
     """Share of a cohort, whose size is known, who have a pattern."""
     count = estimate_of(row["num_subjects"], SMALLEST_SHOWN)
-    value = None if count is None else round(min(1.0, count / float(sizes[row["role"]])), 3)
-    return {"value": value, "approximate": is_limit(row["num_subjects"])}
+    approximate = is_limit(row["num_subjects"])
+    value = None if count is None else round(min(1.0, count / float(sizes[row["role"]])), 2 if approximate else 3)
+    return {"value": value, "approximate": approximate}
 
 
 def _described(pattern: str, modalities: Sequence[str]) -> dict[str, Any]:

@@ -21,7 +21,12 @@ from validation.predictions import SENSITIVE, WEIGHT, sensitive_features, weight
 
 SCHEMA = "rich2sparse/decision/1"
 # Columns whose equal values make rows that add up, by table.
-FAMILIES = {"people": ("feature", "part"), "groups": ("feature",), "availability_by_group": ("feature",)}
+FAMILIES = {
+    "people": ("feature", "part"),
+    "groups": ("feature",),
+    "availability": ("modality",),
+    "availability_by_group": ("feature", "modality"),
+}
 PATTERN_SHARE_SHOWN = 0.05
 
 

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import ceil, floor
 
-from cohorts.disclosure import COUNTS, FIGURES, lower_limit, suppressed
+from cohorts.disclosure import COUNTS, FIGURES, suppressed
 from validation.findings import Finding
 
-__all__ = ["COUNTS", "FIGURES", "coarsened", "lower_limit", "suppressed"]
+__all__ = ["COUNTS", "FIGURES", "coarsened", "suppressed"]
+
+P_VALUES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 
 def coarsened(findings: Sequence[Finding], least: int) -> list[Finding]:
@@ -22,7 +24,8 @@ def coarsened(findings: Sequence[Finding], least: int) -> list[Finding]:
 
     Returns:
         Values rounded, bounds rounded outwards, p-values upwards; in a family of which one member shows no figure,
-        more coarsely, with supports as lower limits.
+        more coarsely, with `least` for every support, which says nothing of the hidden one. Their bounds, to two
+        decimals, still tell a support to about a tenth: they are what is judged, and stay.
     """
     hidden = {finding.family for finding in findings if finding.basis == "too_few"} - {""}
     return [_coarsened(finding, finding.family in hidden, least) for finding in findings]
@@ -42,4 +45,5 @@ def _coarsened(finding: Finding, in_hidden_family: bool, least: int) -> Finding:
     if not in_hidden_family or finding.support is None:
         return shown
     needed = None if finding.needed is None else ceil(finding.needed / 10) * 10
-    return replace(shown, support=max(least, lower_limit(finding.support, least)), needed=needed, rounded=True)
+    p_fail = next(value for value in P_VALUES if finding.p_fail <= value)
+    return replace(shown, support=least, needed=needed, p_fail=p_fail, rounded=True)

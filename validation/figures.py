@@ -78,4 +78,4 @@ def _drawn(row: dict[str, Any]) -> float:
     """A share; where it is suppressed, a handful who have the modality, or who lack it, are drawn as nobody."""
     if row["value"] is not None:
         return float(row["value"])
-    return 0.0 if str(row["num_present"]).startswith("<") else 1.0
+    return 1.0 if str(row["num_absent"]).startswith("<") else 0.0

@@ -105,9 +105,8 @@ def _availability(cell: Mapping[str, Any]) -> str:
     """A share, or what may be said of it where a handful have the modality or lack it."""
     if cell["value"] is not None:
         return _share(cell["value"])
-    if isinstance(cell["num_subjects"], str) and cell["num_subjects"].startswith("<"):
-        return "–"
-    return "few" if str(cell["num_present"]).startswith("<") else "nearly all"
+    few, nearly_all = (str(cell[name]).startswith("<") for name in ("num_present", "num_absent"))
+    return "–" if few == nearly_all else "few" if few else "nearly all"
 
 
 def _number(value: Any, digits: int = 2) -> str:
