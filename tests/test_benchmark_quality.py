@@ -276,3 +276,13 @@ def test_what_cannot_be_compared_is_named(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "error: repeats: must be at least 1 (value: 0)" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_indicator_that_hardly_varies_is_not_blown_up() -> None:
+    from scripts.benchmarks.baselines import Rows, logistic
+
+    rng = np.random.default_rng(0)
+    measured = (np.arange(2000) >= 10).astype(float)  # a standard deviation of 0.07
+    inputs = np.column_stack([rng.standard_normal(2000), measured])
+    model = logistic({"C": 1.0}, Rows(inputs, (inputs[:, 0] > 0).astype(float)), None, 0)
+    assert -3 < model[0].transform([[0.0, 0.0]])[0, 1] < 0
