@@ -80,7 +80,7 @@ def compare_fusions(
 def summary(found: dict[str, Any]) -> list[str]:
     """What somebody at the terminal should know: the choice, and a table."""
     from validation.comparison import UNMASKED
-    from validation.comparison_page import figure, ranked, sentence
+    from validation.comparison_page import figure, plain, ranked, sentence
 
     name = found["recommendation"]["fusion"]
     lines = [f"recommended   {name} fusion. {sentence(found)}"]
@@ -97,8 +97,8 @@ def summary(found: dict[str, Any]) -> list[str]:
             f"without       {modality}, AUROC lost: early {lost['early']}, {UNMASKED.replace('_', ' ')} "
             f"{lost[UNMASKED]}, attention {lost['attention']}"
         )
-    gains = [f"{row['modality']} {row['value']:.3f}" for row in ranked(found["explanation"])]
-    lines.append(f"mattered      {', '.join(gains[:MOST_SAID])} of log loss (Shapley values)")
+    gains = [f"{row['modality']} {plain(row['value'])}" for row in ranked(found["explanation"])[:MOST_SAID]]
+    lines.append(f"mattered      {', '.join(gains)} (gain in log loss, Shapley values)")
     return lines
 
 

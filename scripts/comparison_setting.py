@@ -85,8 +85,8 @@ def make_setting(people: Cohort, split: Split, availability: Mapping[str, float]
     now = people.presence[split.rows("sparse_train", "sparse_tuning")].mean(axis=0)
     stated = np.array([availability.get(name, 1.0) for name in people.modalities])
     kept = np.where(now > 0, np.minimum(1.0, stated / np.maximum(now, 1e-9)), 1.0)
-    parts = [people.take(split.rows(part)) for part in PARTS.values()]
-    common = common_modalities([(part.presence, part.label) for part in parts])
+    parts = [people.take(split.rows(PARTS[name])) for name in ("held_out", "tuning")]
+    common = common_modalities(*((part.presence, part.label) for part in parts))
     subsets = np.zeros((0, len(common)), dtype=bool)
     if common.any():
         within = subsets_of(int(common.sum()))

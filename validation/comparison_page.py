@@ -29,7 +29,7 @@ def render(comparison: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"figure": figure, "signed": signed, "share": _share, "plain": _plain}
+    environment.filters |= {"figure": figure, "signed": signed, "share": _share, "plain": plain}
     curves = found["curves"]
     return environment.get_template("comparison.html.j2").render(
         found=found,
@@ -101,8 +101,14 @@ def _shown(estimate: Mapping[str, Any] | None, sign: str, digits: int) -> str:
     return f"{value} [{lower}, {upper}]" if lower is not None else str(value)
 
 
-def _plain(value: float | None, digits: int) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
+def plain(value: float | None, digits: int = 3) -> str:
+    """A number without an interval.
+
+    Example:
+        >>> plain(-0.0123), plain(None)
+        ('−0.012', '–')
+    """
+    return "–" if value is None else f"{value:.{digits}f}".replace("-", "−")
 
 
 def _share(value: float | None) -> str:
