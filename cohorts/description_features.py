@@ -70,7 +70,9 @@ def differences(cohort: Cohort, a: str = "rich", b: str = "sparse") -> list[dict
     for found in table.to_dict("records"):
         key = found["modality"], found["feature"]
         row: dict[str, Any] = {name: found[name] for name in ("modality", "feature")}
-        row |= {name: float(f"{found[name]:.4g}") for name in FIGURES} | {"approximate": False}
+        unsure = any(_hides_how_many(cohort, values, key, role) for role in (a, b))
+        binary = (*key, a) in levels
+        row |= {name: _figure(found[name], name, unsure, binary) for name in FIGURES} | {"approximate": unsure}
         row |= dict.fromkeys(FIGURES) if key in rare else _as_shown([levels.get((*key, role)) for role in (a, b)])
         column = str(found["feature"]).split(" = ")[0].removesuffix(" (mean)")
         rows.append({**row, "sensitive": is_sensitive(cohort, column)})
@@ -118,6 +120,19 @@ def _gaps_of_limit(num_absent: int, having: str, size: int) -> dict[str, Any]:
     if rest < SMALLEST_SHOWN:
         absent, present = NOTHING, NOTHING
     return {"num_present": present, "num_absent": absent, "value": share(absent, present)["value"]}
+
+
+def _figure(value: float, name: str, unsure: bool, binary: bool) -> float:
+    """To four digits; more coarsely where a fraction would tell of how many people it is."""
+    return round(value, 2) if unsure and (binary or name == "difference") else float(f"{value:.{3 if unsure else 4}g}")
+
+
+def _hides_how_many(cohort: Cohort, values: pd.DataFrame, key: tuple[str, str], role: str) -> bool:
+    """Whether it may not be told how many people of a cohort have a feature."""
+    member = cohort.role == role
+    size, known = int(member.sum()), int(values.loc[member, key].notna().sum())
+    has = int((member & cohort.presence[:, cohort.modalities.index(key[0])]).sum())
+    return any(0 < count < SMALLEST_SHOWN for count in (has, size - has, known, has - known))
 
 
 def _rare(cohort: Cohort, values: pd.DataFrame, roles: tuple[str, str]) -> set[tuple[str, str]]:

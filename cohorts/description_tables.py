@@ -12,7 +12,7 @@ import pandas as pd
 from cohorts.checks import SMALLEST_SHOWN
 from cohorts.cohort import ROLES, Cohort
 from cohorts.disclosure import estimate_of, estimated_share, is_limit, linked, suppressed
-from cohorts.missingness import NOTHING, count_patterns, pattern_names
+from cohorts.missingness import NOTHING, pattern_names
 
 MOST_PATTERNS = 11
 EVERYBODY, OTHERS = "everybody", "all other patterns"
@@ -68,19 +68,20 @@ def patterns(cohort: Cohort) -> list[dict[str, Any]]:
     """
     roles = roles_of(cohort)
     used = cohort.role != ""
-    unique, _ = count_patterns(cohort.presence[used])
-    names = pattern_names(unique, cohort.modalities)
-    counts = {role: pd.Series(cohort.pattern[cohort.role == role]).value_counts() for role in roles}
-    table = pd.DataFrame(counts, dtype=float).reindex(names).fillna(0).astype(int)
+    unique, number = np.unique(cohort.presence[used], axis=0, return_inverse=True)
+    table = pd.DataFrame(
+        {role: np.bincount(number.ravel()[cohort.role[used] == role], minlength=len(unique)) for role in roles}
+    )
+    table = table.loc[table.sum(axis=1).sort_values(ascending=False, kind="stable").index]
     frequent = table[(table >= SMALLEST_SHOWN).any(axis=1)]
     largest = (frequent / table.sum()).max(axis=1).sort_values(ascending=False, kind="stable")
     shown = frequent.loc[largest.index[:MOST_PATTERNS]]
     rest = table.drop(shown.index)
-    listed = [*shown.index, OTHERS] if len(rest) else [*shown.index]
+    names = pattern_names(unique[shown.index.to_numpy()], cohort.modalities)
+    listed = [*names, OTHERS] if len(rest) else [*names]
     # Availability less the patterns that are shown tells how many of the joined ones have a modality: never shown, but
     # not to be had either.
-    joined = ~pd.Index(names).isin(shown.index)
-    has = unique[joined].astype(int)
+    has = unique[rest.index.to_numpy()].astype(int)
     rows = []
     for role in roles:
         counts_of = [*shown[role], rest[role].sum()][: len(listed)]

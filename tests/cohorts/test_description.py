@@ -215,6 +215,22 @@ def test_a_mean_does_not_tell_how_many_have_the_rarer_of_two_codes(people: Cohor
     assert rows["labs_2"]["mean_a"] == pytest.approx(1.5, abs=0.2)
 
 
+def test_a_mean_does_not_tell_by_its_denominator_how_many_lack_a_feature(people: Cohort) -> None:
+    """0.03133 is 13 of 415, so 2 of 417 lack it."""
+    rich = np.flatnonzero(people.role == "rich")
+    told = set()
+    for number in (1, 5, 9):
+        labs = people.features["labs"].frame.copy()  # type: ignore[attr-defined]
+        labs.loc[:, :] = 1.0
+        labs["labs_1"] = (np.arange(len(labs)) % 3 == 0).astype(float)
+        labs.loc[rich[: 3 * number], "labs_1"] = 1.0
+        labs.loc[rich[:number], :] = np.nan
+        found = differences(replace(people, features={**people.features, "labs": Tabular(labs)}))
+        told |= {row["mean_a"] for row in found if row["feature"] == "labs_1" and row["approximate"]}
+    assert told
+    assert all(mean == round(mean, 2) for mean in told)
+
+
 def test_two_codes_of_which_few_lack_one_are_shown_by_no_mean(people: Cohort) -> None:
     """Both codes are common among the rich; of the sparse all but seven have one."""
     labs = people.features["labs"].frame.copy()  # type: ignore[attr-defined]
