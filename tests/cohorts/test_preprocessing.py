@@ -8,8 +8,12 @@ import pandas as pd
 import pytest
 from sklearn.preprocessing import QuantileTransformer
 
+from cohorts.codes import as_codes, without
 from cohorts.cohort import Cohort
-from cohorts.modalities.tabular import LEAST_IN_A_BIN, Column, Tabular, _fit_levels
+from cohorts.modalities.embedding import Embedding, fit_embedding
+from cohorts.modalities.events import Events, fit_events
+from cohorts.modalities.tabular import LEAST_IN_A_BIN, Column, Tabular, _fit_levels, fit_numbers
+from cohorts.modality import EventsModality
 from cohorts.preprocessing import Preprocessing, fit_preprocessing
 from cohorts.splits import Split
 
@@ -88,3 +92,42 @@ def test_stored_quantiles_are_not_anybodys_values(heart: Cohort) -> None:
 def test_ties_get_the_mean_of_their_ranks() -> None:
     column = Column("x", quantiles=(0.0, 1.0, 1.0, 1.0, 2.0))
     assert column.transform(pd.Series([1.0]))[0, 0] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_nothing_of_what_a_few_people_have_is_stored() -> None:
+    few = fit_numbers("x", np.array([17.5, 91.25]), num_people=2, has_gaps=True)
+    assert (few.centre, few.quantiles) == (0.0, ())
+    assert few.scored(np.array([17.5, 91.25])).tolist() == pytest.approx([0.0, 0.0], abs=1e-30)
+    values = np.full((40, 2), np.nan, dtype=np.float32)
+    values[:, 0], values[:2, 1] = np.arange(40), [3.5, 7.77]
+    fitted = fit_embedding(Embedding(values), None)  # type: ignore[arg-type]
+    assert fitted.centre[1] == 0.0
+    assert np.abs(fitted.transform(Embedding(values))[:2, 1]).max() < 1e-30
+
+
+def test_one_person_with_very_many_events_does_not_make_the_quantiles() -> None:
+    """121 people, one of them with 6000 of 6120 values."""
+    start = np.concatenate([[0], 6000 + np.arange(121)])
+    value = np.concatenate([np.full(6000, 37.7), np.linspace(0, 100, 120)])
+    events = Events(start, np.linspace(0, 1, 6120), np.zeros(6120, dtype=np.int16), value, ("hr",))
+    modality = EventsModality(kind="events", table="t", time="h", variables=["hr"], window=(0, 1))
+    [column] = fit_events(events, modality).columns
+    assert np.ptp(column.quantiles) > 80
+
+
+@pytest.mark.parametrize(
+    ("raw", "codes"),
+    [
+        (["1.50", "7.0", "a"], ["1.5", "7", "a"]),
+        ([1.5, 7.0], ["1.5", "7"]),
+        (["007", "-3", "1e5"], ["7", "-3", "1e5"]),
+        (["2024-01-05", "08:30"], ["2024-01-05", "08:30"]),
+        (["2024-01-05 00:00:00", "08:30:00"], ["2024-01-05", "08:30"]),
+    ],
+)
+def test_a_code_is_the_same_whatever_else_stands_in_its_column(raw: list, codes: list[str]) -> None:
+    assert as_codes(pd.Series(raw)).tolist() == codes
+
+
+def test_missing_codes_are_found_in_columns_of_text() -> None:
+    assert without(pd.Series(["7.0", "99", "n/a", "8"]), [7, 99, "n/a"]).notna().tolist() == [False, False, False, True]

@@ -114,3 +114,11 @@ def test_a_spec_survives_the_way_through_json_with_its_order() -> None:
     again = CohortSpec.model_validate(json.loads(json.dumps(spec.model_dump(mode="json"))))
     assert again == spec
     assert list(again.modalities) == list(spec.modalities)
+
+
+def test_a_derived_column_of_the_label_is_refused() -> None:
+    content = yaml.safe_load((CATALOG / "synthetic.yaml").read_text())
+    content["modalities"]["labs"] |= {"derive": {"sneaky": "subjects.outcome * 20 + age"}}
+    content["modalities"]["labs"]["numeric"].append("sneaky")
+    with pytest.raises(InputError, match=r"modality labs: .* uses outcome of the label"):
+        parse_spec(content, "x")

@@ -148,3 +148,28 @@ def test_a_frozen_split_that_was_changed_is_refused(split: Split, tmp_path: Path
     file.write_text("no split")
     with pytest.raises(InputError, match="is no frozen split"):
         read_split(file)
+
+
+def test_by_site_about_the_asked_share_is_tuned_on_and_never_most(people: Cohort) -> None:
+    """Two sites of 11 to 1: the small one is tuned on, whatever the seed."""
+    site = np.where(np.arange(len(people)) % 12, "large", "small").astype(object)
+    for seed in range(5):
+        split = make_split(replace(with_rule(people, by="site", seed=seed), site=site))
+        assert set(site[split.rows("sparse_tuning")]) == {"small"}
+
+
+def test_by_time_who_is_held_out_came_last(people: Cohort) -> None:
+    time = np.random.default_rng(0).permutation(len(people)).astype(float)
+    rule = with_rule(people.take(people.role != "held_out"), by="time", held_out_fraction=0.3)
+    roles = rule.spec.roles.model_copy(update={"held_out": None})
+    cohort = replace(rule, spec=rule.spec.model_copy(update={"roles": roles}), time=time[people.role != "held_out"])
+    split = make_split(cohort)
+    assert cohort.time[split.rows("held_out")].min() > cohort.time[split.rows("sparse_tuning", "sparse_train")].max()
+
+
+def test_a_frozen_part_that_is_not_of_the_role_is_refused(people: Cohort, split: Split, tmp_path: Path) -> None:
+    split.freeze(tmp_path / "split.parquet")
+    role = people.role.copy()
+    role[np.flatnonzero(role == "held_out")[:30]] = "rich"
+    with pytest.raises(InputError, match="30 subjects are in a part that is not of their role now"):
+        make_split(replace(with_rule(people, file="split.parquet"), role=role), tmp_path)

@@ -1,5 +1,6 @@
 """Weights, the time of a subject, and roles by site and by time."""
 
+import time as time_module
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -91,10 +92,12 @@ def members(people: Cohort, role: str) -> list[int]:
 
 
 def test_roles_by_sites(tmp_path: Path) -> None:
-    roles = {"rich": {"sites": ["a"]}, "sparse": {"sites": ["b"]}, "held_out": {"sites": ["c", "moon"]}}
+    roles = {"rich": {"sites": ["a"]}, "sparse": {"sites": ["b"]}, "held_out": {"sites": ["c"]}}
     people = read_ward(tmp_path, roles=roles, site="site")
     expected = read_ward(tmp_path)
     assert people.role.tolist() == expected.role.tolist()
+    with pytest.raises(InputError, match="roles: there is no site moon; the sites are a, b, c"):
+        read_ward(tmp_path, roles={**roles, "held_out": {"sites": ["c", "moon"]}}, site="site")
 
 
 def test_a_site_with_a_quote_is_a_text_and_no_sql(tmp_path: Path) -> None:
@@ -181,3 +184,34 @@ def test_a_site_of_numbers_can_be_held_out(tmp_path: Path) -> None:
     assert members(people, "held_out") == list(range(20, 40))
     with pytest.raises(InputError, match="held-out site a: the spec ward names no `site`"):
         make_spec(AGAIN).with_held_out_site("a")
+
+
+def test_times_do_not_depend_on_the_time_zone_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    moments = pd.date_range("2024-01-01 00:30", periods=60, freq="h", tz="UTC")
+    table = patients().assign(seen=moments.astype(str))
+    found = []
+    for zone in ("UTC", "America/New_York", "Asia/Tokyo"):
+        monkeypatch.setenv("TZ", zone)
+        time_module.tzset()
+        people = read_ward(tmp_path, table, time="CAST(seen AS TIMESTAMPTZ)")
+        found.append((people.fingerprint, people.time.tolist()))
+    monkeypatch.undo()
+    time_module.tzset()
+    assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31", "1500-01-01"])
+def test_a_date_far_from_ours_is_a_time(tmp_path: Path, moment: str) -> None:
+    table = patients().assign(admitted=lambda t: t["admitted"].astype(str))
+    table.loc[0, "admitted"] = moment
+    people = read_ward(tmp_path, table, time="admitted")
+    assert np.isfinite(people.time).all()
+    assert abs(people.time[0]) > 1e10
+
+
+@pytest.mark.parametrize(
+    "sql", ["age - avg(age) OVER ()", "random()", "(SELECT max(age) FROM patients)", "max(age)", "now()"]
+)
+def test_a_value_that_depends_on_others_on_chance_or_on_the_clock_is_refused(tmp_path: Path, sql: str) -> None:
+    with pytest.raises(InputError, match="must follow from the subject's own row alone"):
+        read_ward(tmp_path, time=sql)
