@@ -1,9 +1,11 @@
 """Which calibration: measured by cross-fitting within the tuning split, where nobody's own label helps.
 
-The same tuning subjects already chose the epoch at which training stopped, and later fix the operating point. So their
-uncalibrated log loss is itself a little too good, and a calibration, which cannot see how much, is a little too bold:
-that is small where a network stops by one number, and the held-out cohort shows it. Cross-fitting removes what is
-larger: that a calibration is judged on the people on whom it was fitted.
+The same tuning subjects already chose the epoch at which training stopped, and later fix the operating point. So what
+is measured on them is too good, and cross-fitting cannot see that: it removes only the gain from judging a calibration
+on the people on whom it was fitted. Measured on ten synthetic cohorts (from scratch; 560 trained on, 160 tuned on, 400
+new people of the same kind; mean, standard error): log loss .449 on tuning people and .501 on the new (.015, .011),
+slope 1.09 and .94 (.03, .07). Platt by pattern, asked for: .456 cross-fitted, and .504 on the new people, who would
+have had .501 without it. `auto` left all ten as they were. Believe the held-out cohort, not the line in the terminal.
 """
 
 from dataclasses import dataclass

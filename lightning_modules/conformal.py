@@ -3,7 +3,9 @@
 Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World (2005); by pattern it is their Mondrian form. The
 nonconformity of a label is one minus its calibrated risk. A label is in the set unless its nonconformity lies above the
 1 - alpha quantile of that of the tuning people's true labels. Where people are exchangeable with the tuning people of
-their pattern, the set holds the true label with a probability of about 1 - alpha; a new site is no such case.
+their pattern, the set holds the true label with a probability of about 1 - alpha. A new site is no such case, and the
+tuning people chose when training stopped, which costs a little: on the ten synthetic cohorts of `calibration_choice`
+sets for an alpha of .1 held the label of 88.4 % (standard error 1.0) of new people.
 
 The textbook's quantile is one person's score. Here none is stored: sorted nonconformities are cut into blocks of at
 least 11 people, a block is stored by its mean at the level of its middle, and what lies between is interpolated. Where

@@ -70,7 +70,8 @@ def calibrate(bundle: Bundle, tuning: Cohort, options: CalibrationOptions) -> tu
         options: How.
 
     Returns:
-        The bundle with both, and what was measured. Nonconformity is that of cross-fitted scores.
+        The bundle with both, and what was measured, which is too good where training stopped by the same people (see
+        `calibration_choice`). Nonconformity is that of cross-fitted scores.
     """
     people = Scored(_logits(bundle, tuning), tuning.label, tuning.weight, _pattern(bundle, tuning))
     chosen = choose_calibration(people, options)

@@ -61,6 +61,7 @@ def finetune(
     from lightning_modules.finetune import FinetuneModule
     from lightning_modules.masking import ModalityMasking
     from lightning_modules.training import check_accelerator
+    from scripts.training_run import train_and_save
     from scripts.training_stage import (
         BUNDLE,
         digests,
@@ -68,7 +69,6 @@ def finetune(
         read_and_split,
         say_concerns,
         starting_point,
-        train_and_save,
     )
 
     check_accelerator(training.accelerator)

@@ -43,7 +43,8 @@ def pretrain(
     from lightning_modules.masking import ModalityMasking
     from lightning_modules.pretrain import PretrainModule
     from lightning_modules.training import check_accelerator
-    from scripts.training_stage import BUNDLE, digests, make_batches, read_and_split, say_concerns, train_and_save
+    from scripts.training_run import train_and_save
+    from scripts.training_stage import BUNDLE, digests, make_batches, read_and_split, say_concerns
 
     check_accelerator(training.accelerator)
     people, split = read_and_split(cohort, data, held_out_site)

@@ -1,25 +1,21 @@
-"""What pretrain and finetune share: read the cohort, train in a stage's folder, save the bundle."""
+"""What pretrain and finetune share before training: the cohort with its split, batches, and where weights start."""
 
-import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cohorts.cohort import Cohort
 from cohorts.errors import InputError, raise_if
-from cohorts.files import canonical_json, write_whole
 from cohorts.readers import read_cohort
 from cohorts.spec import load_spec
 from cohorts.splits import Split, make_split
 from scripts.command_line import say
-from scripts.dashboard import DashboardOptions, start_run
 from scripts.stage import CHECKPOINTS, Stage
 
 if TYPE_CHECKING:
     from cohorts.datamodule import CohortDataModule
     from cohorts.preprocessing import Preprocessing
     from lightning_modules.bundle import Bundle
-    from lightning_modules.config import CalibrationOptions, NetworkOptions, TrainingOptions
-    from lightning_modules.module import FusionModule
+    from lightning_modules.config import NetworkOptions, TrainingOptions
 
 MOST_CONCERNS = 6
 _told: set[str] = set()  # fingerprints of cohorts
@@ -88,44 +84,6 @@ def make_batches(
         num_workers=training.num_workers,
         prepared=stage.folder / CHECKPOINTS / "batches" if training.batches == "parquet" else None,
     )
-
-
-def train_and_save(
-    stage: Stage,
-    name: str,
-    module: "FusionModule",
-    batches: "CohortDataModule",
-    bundle: "Bundle",
-    split: Split,
-    dashboard: DashboardOptions,
-    *,
-    options: dict[str, Any],
-    calibrated_on: "tuple[Cohort, CalibrationOptions] | None" = None,
-) -> None:
-    """Train with a dashboard run, calibrate on these, save metrics, split and bundle, and remove the checkpoints."""
-    from pytorch_lightning.loggers import WandbLogger
-
-    from lightning_modules.bundle import save_bundle
-    from lightning_modules.scoring import calibrate
-    from lightning_modules.training import describe, fit
-
-    run = start_run(dashboard, stage.folder, name, bundle.spec.name, options)
-    logger = WandbLogger(experiment=run) if dashboard.mode != "disabled" else None
-    try:
-        metrics = fit(module, batches, stage.folder / CHECKPOINTS, title=stage.folder.name, logger=logger)
-        bundle, chosen = calibrate(bundle, *calibrated_on) if calibrated_on else (bundle, None)
-        about_calibration = {"calibration": chosen.summary()} if chosen else {}
-        split.freeze(stage.folder / SPLIT)
-        write_whole(stage.folder / METRICS, canonical_json({**metrics, **about_calibration}))
-        saved = save_bundle(bundle, stage.folder / BUNDLE)
-        run.summary.update({"bundle": saved.digest})
-    finally:
-        run.finish()
-    shutil.rmtree(stage.folder / CHECKPOINTS)
-    after = f"after {metrics['num_epochs']:.0f} epochs"
-    say(f"{stage.folder.name}: {describe(metrics)} {after}; bundle in {stage.folder / BUNDLE}")
-    if chosen:
-        say(f"{stage.folder.name}: {chosen.sentence()}")
 
 
 def starting_point(
