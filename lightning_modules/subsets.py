@@ -17,8 +17,7 @@ from lightning_modules.bundle import Bundle
 ROWS_AT_ONCE = 8192
 MOST_COMPLETE = 6  # modalities up to which all subsets are looked at
 NUM_SAMPLED = 64  # subsets of more modalities
-LEAST_SHOWN, LEAST_CHOOSING = 11, 5  # people of each class who have all common modalities: held out, tuned on
-LEAST_SHARE = 0.1  # of the held-out people
+LEAST_OF_A_CLASS, LEAST_SHARE = 11, 0.1  # of people who have all common modalities
 
 Scorer = Callable[[Mapping[str, np.ndarray], np.ndarray], np.ndarray]
 """From inputs (modality to float (N, F)) and presence, bool (N, M) with a True in every row, to risks, float64 (N,)."""
@@ -123,28 +122,24 @@ def deployed_presence(presence: np.ndarray, kept: np.ndarray, *, num_draws: int,
     return np.where(shown.any(axis=-1, keepdims=True), shown, single)
 
 
-def common_modalities(held_out: tuple[np.ndarray, np.ndarray], tuning: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+def common_modalities(presence: np.ndarray, label: np.ndarray) -> np.ndarray:
     """The modalities under whose subsets enough people can be looked at, the same people under every subset.
 
-    The modality that the fewest have is left out until all that remain are had by a tenth of the held-out people, with
-    11 positives and 11 negatives among them, and by 5 and 5 of the tuning people, who only choose by their figures.
+    The modality that the fewest have is left out until a tenth of the people, with 11 positives and 11 negatives among
+    them, have all that remain.
 
     Args:
-        held_out: Presence, bool (N, M), and label, (N,).
-        tuning: The same, of the tuning people.
+        presence: bool (N, M).
+        label: 1 positive, 0 negative, (N,).
 
     Returns:
         bool (M,); all False where no modality has enough.
     """
-    kept = np.ones(held_out[0].shape[1], dtype=bool)
-    share = np.minimum(held_out[0].mean(axis=0), tuning[0].mean(axis=0))
+    kept, share = np.ones(presence.shape[1], dtype=bool), presence.mean(axis=0)
     while kept.any():
-        complete = [np.asarray(presence[:, kept].all(axis=1)) for presence, _ in (held_out, tuning)]
-        num_held_out, num_tuning = (
-            min(int((who & (label == value)).sum()) for value in (0, 1))
-            for who, (_, label) in zip(complete, (held_out, tuning), strict=True)
-        )
-        if complete[0].mean() >= LEAST_SHARE and num_held_out >= LEAST_SHOWN and num_tuning >= LEAST_CHOOSING:
+        complete = np.asarray(presence[:, kept].all(axis=1))
+        of_class = [int((complete & (label == value)).sum()) for value in (0, 1)]
+        if complete.mean() >= LEAST_SHARE and min(of_class) >= LEAST_OF_A_CLASS:
             break
         kept[np.flatnonzero(kept)[np.argmin(share[kept])]] = False
     return kept

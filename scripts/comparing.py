@@ -10,14 +10,14 @@ import pandas as pd
 
 from cohorts.files import canonical_json, write_table, write_whole
 from cohorts.preprocessing import Preprocessing
-from lightning_modules.bundle import load_bundle, versions
+from lightning_modules.bundle import load_bundle
 from lightning_modules.config import MaskingOptions, NetworkOptions, TrainingOptions, TransferOptions
 from lightning_modules.masking import ModalityMasking
 from lightning_modules.shapley import gain_in_log_loss, shapley
 from lightning_modules.simple_models import NAMES, Rows, fit_simple
 from lightning_modules.subsets import Scorer, bundle_scorer, scores_under
 from scripts.command_line import say
-from scripts.comparison_setting import PARTS, Setting, axes_for
+from scripts.comparison_setting import PARTS, Setting, record
 from scripts.finetune import finetune
 from scripts.pretrain import pretrain
 from scripts.stage import Stage
@@ -26,7 +26,7 @@ from validation.comparison_page import render
 from validation.degradation import Scored
 
 PAGE, DATA = "comparison.html", "comparison.json"
-DEPLOYED = "deployed."
+DEPLOYED, WITHOUT = "deployed.", "without."
 MOST_EXPLAINED = 1000  # held-out people whose Shapley values are averaged
 THEN = MaskingOptions(policy="rate")  # of fine-tuning, as workflow has it
 
@@ -61,19 +61,6 @@ def judge(stage: Stage, setting: Setting, training: TrainingOptions, stated: Map
     write_whole(stage.folder / PAGE, render(found))
 
 
-def record(setting: Setting, stated: Mapping[str, float]) -> dict[str, Any]:
-    """What the page says of cohort, deployment and origin."""
-    spec = setting.people.spec
-    return {
-        "cohort": {key: getattr(spec, key) for key in ("name", "title", "source", "licence", "label", "label_name")},
-        "axes": axes_for(setting),
-        "availability": setting.availability(stated),
-        "modalities": setting.people.modalities,
-        "common": [m for m, there in zip(setting.people.modalities, setting.common, strict=True) if there],
-        "provenance": {"command": "r2s-compare-fusions --config config.yaml", "versions": versions()},
-    }
-
-
 def network_of(folder: Path) -> tuple[Scorer, Preprocessing]:
     """Scorer and preprocessing of the bundle in a stage's folder."""
     bundle = load_bundle(folder / "bundle")
@@ -105,6 +92,9 @@ def write_scores(file: Path, setting: Setting, scorer: Scorer, preprocessing: Pr
         }
         under = scores_under(scorer, inputs, part.presence & complete[:, None], setting.subsets)
         columns |= dict(zip(setting.names, under, strict=True))
+        one_less = np.vstack([everything, ~np.eye(len(part.modalities), dtype=bool)])
+        each = scores_under(scorer, inputs, part.presence, one_less)
+        columns |= {f"{WITHOUT}{m}": scores for m, scores in zip(["", *part.modalities], each, strict=True)}
         frames.append(pd.DataFrame({"subject_id": part.subject_id.astype(str), "part": name, **columns}))
     write_table(file, pd.concat(frames, ignore_index=True))
 
@@ -119,14 +109,17 @@ def read_scores(files: Mapping[str, Path], setting: Setting) -> dict[str, Scored
         found[name] = Scored(
             label=part.label,
             weight=part.weight,
-            deployed={
-                model: table[[c for c in table if str(c).startswith(DEPLOYED)]].to_numpy().T
-                for model, table in of_part.items()
-            },
+            deployed={model: _columns(table, DEPLOYED) for model, table in of_part.items()},
             complete=complete,
             under={model: table[setting.names].to_numpy().T[:, complete] for model, table in of_part.items()},
+            presence=part.presence,
+            without={model: _columns(table, WITHOUT) for model, table in of_part.items()},
         )
     return found
+
+
+def _columns(table: pd.DataFrame, start: str) -> np.ndarray:
+    return table[[name for name in table if str(name).startswith(start)]].to_numpy().T
 
 
 def explain(

@@ -11,6 +11,7 @@ from cohorts.errors import raise_if
 from cohorts.missingness import pattern_names
 from cohorts.recommendation import CAUTION, SOURCE, axes_of, dynamics_of, sizes_of, suggest
 from cohorts.splits import Split
+from lightning_modules.bundle import versions
 from lightning_modules.subsets import common_modalities, deployed_presence, subsets_of
 
 PARTS = {"tuning": "sparse_tuning", "held_out": "held_out"}
@@ -85,14 +86,27 @@ def make_setting(people: Cohort, split: Split, availability: Mapping[str, float]
     now = people.presence[split.rows("sparse_train", "sparse_tuning")].mean(axis=0)
     stated = np.array([availability.get(name, 1.0) for name in people.modalities])
     kept = np.where(now > 0, np.minimum(1.0, stated / np.maximum(now, 1e-9)), 1.0)
-    parts = [people.take(split.rows(PARTS[name])) for name in ("held_out", "tuning")]
-    common = common_modalities(*((part.presence, part.label) for part in parts))
+    held_out = people.take(split.rows(PARTS["held_out"]))
+    common = common_modalities(held_out.presence, held_out.label)
     subsets = np.zeros((0, len(common)), dtype=bool)
     if common.any():
         within = subsets_of(int(common.sum()))
         subsets = np.zeros((len(within), len(common)), dtype=bool)
         subsets[:, common] = within
     return Setting(people, split, kept, common, subsets)
+
+
+def record(setting: Setting, stated: Mapping[str, float]) -> dict[str, Any]:
+    """What the page says of cohort, deployment and origin."""
+    spec = setting.people.spec
+    return {
+        "cohort": {key: getattr(spec, key) for key in ("name", "title", "source", "licence", "label", "label_name")},
+        "axes": axes_for(setting),
+        "availability": setting.availability(stated),
+        "modalities": setting.people.modalities,
+        "common": [m for m, there in zip(setting.people.modalities, setting.common, strict=True) if there],
+        "provenance": {"command": "r2s-compare-fusions --config config.yaml", "versions": versions()},
+    }
 
 
 def axes_for(setting: Setting) -> dict[str, Any]:

@@ -13,7 +13,16 @@ import pandas as pd
 from cohorts.disclosure import suppressed
 from cohorts.missingness import pattern_names
 from cohorts.statistics import mean_and_covariance
-from validation.degradation import METRICS, Estimate, Measured, Scored, measure_deployed, measure_loss, measure_under
+from validation.degradation import (
+    METRICS,
+    Estimate,
+    Measured,
+    Scored,
+    measure_deployed,
+    measure_loss,
+    measure_under,
+    strongest_modality,
+)
 from validation.statistics import normal_interval
 
 SCHEMA = "comparison/1"
@@ -160,21 +169,17 @@ def _curves(held_out: Scored, subsets: np.ndarray, reference: str, digits: int) 
 def _strongest(
     tuning: Scored, held_out: Scored, subsets: np.ndarray, modalities: Sequence[str], digits: int
 ) -> dict[str, Any] | None:
-    """What each model loses without the modality that early fusion loses most AUROC without, among tuning people.
+    """What each model loses without the modality that early fusion needs most, as the tuning people tell.
 
-    None where fewer than two modalities are common, or no model is called early.
+    None where fewer than two modalities are common.
     """
     size = subsets.sum(axis=1)
-    if not len(size) or size.max() < 2 or "early" not in tuning.under:
+    if not len(size) or size.max() < 2:
         return None
-    whole, candidates = int(np.argmax(size)), np.flatnonzero(size == size.max() - 1).tolist()
-    models = tuple(held_out.under)
-
-    def lost(number: int) -> float:
-        return measure_loss(tuning, whole, number, ("early",)).difference("auroc", "early", "early-").value
-
-    without = max(candidates, key=lost)
-    modality = modalities[int(np.flatnonzero(subsets[whole] & ~subsets[without])[0])]
+    whole = int(np.argmax(size))
+    strongest = strongest_modality(tuning, "early", subsets[whole])
+    without = int(np.flatnonzero((size == size.max() - 1) & ~subsets[:, strongest])[0])
+    modality, models = modalities[strongest], tuple(held_out.under)
     measured = measure_loss(held_out, whole, without, models)
     rows = [
         {

@@ -26,6 +26,9 @@ class Scored:
         deployed: Model to scores of everybody at deployment, float (K, N): K draws of what is present.
         complete: Who has all the modalities whose subsets are looked at, bool (N,).
         under: Model to scores of these, float (S, n), under each of S subsets.
+        presence: What people have of M modalities, bool (N, M).
+        without: Model to scores of everybody, float (1 + M, N): with what they have, and without each modality; NaN
+            where nothing is left.
     """
 
     label: np.ndarray
@@ -33,6 +36,8 @@ class Scored:
     deployed: Mapping[str, np.ndarray]
     complete: np.ndarray
     under: Mapping[str, np.ndarray]
+    presence: np.ndarray
+    without: Mapping[str, np.ndarray]
 
     @property
     def equal_weights(self) -> bool:
@@ -134,6 +139,26 @@ def measure_under(part: Scored, chosen: np.ndarray) -> Measured:
     complete = part.complete
     weight = None if part.equal_weights else part.weight[complete]
     return measure(part.label[complete], weight, {name: values[chosen] for name, values in part.under.items()})
+
+
+def strongest_modality(part: Scored, model: str, among: np.ndarray) -> int:
+    """The modality without which a model's log loss rises most, on average over those who have it and something else.
+
+    Args:
+        part: Whose figures choose.
+        model: Which model.
+        among: Modalities that may be chosen, bool (M,), at least one.
+
+    Returns:
+        Position of the modality.
+    """
+    losses = losses_of(part.label, part.without[model])
+    rises = np.full(len(among), -np.inf)
+    for m in np.flatnonzero(among):
+        having = part.presence[:, m] & np.isfinite(losses[1 + m])
+        if having.any():
+            rises[m] = np.average((losses[1 + m] - losses[0])[having], weights=part.weight[having])
+    return int(np.argmax(rises))
 
 
 def measure_loss(part: Scored, whole: int, without: int, models: tuple[str, ...]) -> Measured:

@@ -146,22 +146,12 @@ def test_a_deployment_hides_as_much_as_it_says_and_leaves_everybody_something() 
 
 def test_common_modalities_are_those_that_enough_people_of_both_classes_have_together() -> None:
     presence, label = np.ones((200, 3), dtype=bool), np.arange(200) % 2
-    everybody = (presence.copy(), label)
-    assert common_modalities((presence, label), everybody).tolist() == [True, True, True]
+    assert common_modalities(presence, label).tolist() == [True, True, True]
     presence[21:, 1] = False  # 11 negatives and 10 positives have it
-    assert common_modalities((presence, label), everybody).tolist() == [True, False, True]
+    assert common_modalities(presence, label).tolist() == [True, False, True]
     presence[21, 1] = True
-    assert common_modalities((presence, label), everybody).tolist() == [True, True, True]
+    assert common_modalities(presence, label).tolist() == [True, True, True]
     crowd, labels = np.tile(presence, (10, 1)), np.tile(label, 10)
     crowd[190:, 1] = False  # fewer than a tenth
-    assert common_modalities((crowd, labels), everybody).tolist() == [True, False, True]
-    assert not common_modalities((presence[:20], label[:20]), everybody).any()
-
-
-def test_a_few_tuning_people_are_enough_to_choose() -> None:
-    presence, label = np.ones((200, 2), dtype=bool), np.arange(200) % 2
-    few = presence.copy()
-    few[10:, 1] = False
-    assert common_modalities((presence, label), (few, label)).tolist() == [True, True]
-    few[9, 1] = False
-    assert common_modalities((presence, label), (few, label)).tolist() == [True, False]
+    assert common_modalities(crowd, labels).tolist() == [True, False, True]
+    assert not common_modalities(presence[:20], label[:20]).any()

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -11,7 +12,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from validation.comparison import FUSIONS, compare, with_explanation
 from validation.comparison_page import render, sentence
-from validation.degradation import Scored, measure, measure_under
+from validation.degradation import Scored, measure, measure_under, strongest_modality
 
 MODALITIES = ["a", "b", "c"]
 SUBSETS = np.array([[m in s for m in range(3)] for size in (3, 2, 1) for s in combinations(range(3), size)])
@@ -51,6 +52,8 @@ def scored(seed: int, num: int = 400, noise: dict[str, float] = NOISE, num_draws
             name: np.stack([risks(label[complete], float(strength[s].sum()), n) for s in SUBSETS])
             for name, n in noise.items()
         },
+        presence=np.ones((num, 3), dtype=bool),
+        without={name: np.stack([risks(label, power, n) for power in (1.5, 0.4, 1, 1.2)]) for name, n in noise.items()},
     )
 
 
@@ -169,13 +172,8 @@ def test_the_explanation_adds_up_and_hides_what_a_handful_have(found: dict[str, 
 
 def test_counts_of_a_handful_are_hidden_and_figures_of_their_family_coarser() -> None:
     tuning, held_out = scored(0), scored(1)
-    few = Scored(
-        held_out.label,
-        held_out.weight,
-        held_out.deployed,
-        np.arange(400) >= 5,
-        {name: np.tile(values, (1, 2))[:, 5:] for name, values in held_out.under.items()},
-    )
+    under = {name: np.tile(values, (1, 2))[:, 5:] for name, values in held_out.under.items()}
+    few = replace(held_out, complete=np.arange(400) >= 5, under=under)
     found = compare(RECORD, tuning, few, SUBSETS)
     counts = [row["num_subjects"] for row in found["people"] if row["part"] == "held_out"]
     assert counts[0].startswith("≥")
@@ -200,7 +198,7 @@ def test_without_common_modalities_the_page_says_so() -> None:
     nobody = {}
     for name, part in (("tuning", scored(0)), ("held_out", scored(1))):
         under = {model: np.zeros((0, 400)) for model in NOISE}
-        nobody[name] = Scored(part.label, part.weight, part.deployed, np.ones(400, dtype=bool), under)
+        nobody[name] = replace(part, complete=np.ones(400, dtype=bool), under=under)
     plain = compare({**RECORD, "common": []}, nobody["tuning"], nobody["held_out"], np.zeros((0, 3), dtype=bool))
     assert plain["curves"] == plain["subsets"] == []
     assert plain["strongest"] is None
@@ -210,8 +208,19 @@ def test_without_common_modalities_the_page_says_so() -> None:
 
 def test_a_curve_is_of_complete_people_with_their_weights() -> None:
     part = scored(6)
-    weighted = Scored(part.label, np.linspace(1, 2, 400), part.deployed, part.complete, part.under)
+    weighted = replace(part, weight=np.linspace(1, 2, 400))
     whole = np.arange(len(SUBSETS)) == 0
     found = measure_under(weighted, whole).estimate("log_loss", "late").value
     expected = log_loss(part.label[:200], part.under["late"][0], sample_weight=np.linspace(1, 2, 400)[:200])
     assert found == pytest.approx(expected)
+
+
+def test_the_strongest_modality_is_judged_by_those_who_have_it_and_something_else() -> None:
+    part = scored(7)
+    assert strongest_modality(part, "late", np.array([True, True, True])) == 0
+    assert strongest_modality(part, "late", np.array([False, True, True])) == 1
+    presence, alone = part.presence.copy(), part.without["late"].copy()
+    presence[:, 0] = np.arange(400) < 50
+    alone[1, :50] = np.nan  # those who have it have nothing else
+    only = replace(part, presence=presence, without={"late": alone})
+    assert strongest_modality(only, "late", np.array([True, True, True])) == 1
