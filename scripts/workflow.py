@@ -5,7 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lightning_modules.config import MaskingOptions, NetworkOptions, TrainingOptions, TransferOptions, check_options
+from lightning_modules.config import (
+    CalibrationOptions,
+    MaskingOptions,
+    NetworkOptions,
+    TrainingOptions,
+    TransferOptions,
+    check_options,
+)
 from scripts.command_line import run, say
 from scripts.dashboard import DashboardOptions
 from scripts.finetune import finetune
@@ -27,6 +34,7 @@ def workflow(
     masking: MaskingOptions = MaskingOptions(),
     training: TrainingOptions = TrainingOptions(),
     transfer: TransferOptions = TransferOptions(),
+    calibration: CalibrationOptions = CalibrationOptions(),
     dashboard: DashboardOptions = DashboardOptions(),
 ) -> str:
     """Run the whole chain: pretrain, fine-tune, train the controls, validate, and promote what passes.
@@ -44,6 +52,7 @@ def workflow(
         masking: Which modalities a step of pretraining hides.
         training: How long and how fast to train, in each stage.
         transfer: What fine-tuning keeps of the pretrained network and of the rich cohort.
+        calibration: How scores of model and controls are made to mean what they say.
         dashboard: Where the runs can be followed.
 
     Example:
@@ -72,7 +81,7 @@ def workflow(
     watch = replace(dashboard, group=dashboard.group or out.name, folder=dashboard.folder or out)
     common: dict[str, Any] = {"cohort": cohort, "data": data, "held_out_site": held_out_site, "dashboard": watch}
     pretrain(out=out / "pretrain", network=network, masking=masking, training=training, **common)
-    train: dict[str, Any] = {"training": training, **common}
+    train: dict[str, Any] = {"training": training, "calibration": calibration, **common}
     finetune(out=out / "finetune", pretrained=out / "pretrain", transfer=transfer, **train)
     finetune(out=out / "scratch", network=network, **train)
     finetune(out=out / "pooled", network=network, transfer=TransferOptions(replay_weight=1.0), **train)
