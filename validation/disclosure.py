@@ -3,31 +3,50 @@
 Bounds are rounded outwards, so that rounding never lets a check pass. Tables follow `cohorts.disclosure`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from math import ceil, floor
 
+import pandas as pd
+
 from cohorts.disclosure import COUNTS, FIGURES, suppressed
 from validation.findings import Finding
+from validation.predictions import SENSITIVE, sensitive_features
 
-__all__ = ["COUNTS", "FIGURES", "coarsened", "suppressed"]
+__all__ = ["COUNTS", "FIGURES", "coarsened", "families_with_few", "suppressed"]
 
 P_VALUES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 
-def coarsened(findings: Sequence[Finding], least: int) -> list[Finding]:
+def families_with_few(held_out: pd.DataFrame, least: int) -> set[str]:
+    """Sensitive features of which some group has from 1 to `least` - 1 subjects, positives or negatives.
+
+    The negatives of a group, by a check of specificity, and its size would tell its positives, so that all checks of
+    such a feature are shown as if each had a hidden group.
+    """
+    found = set()
+    for name in sensitive_features(held_out):
+        counts = pd.crosstab(held_out[SENSITIVE + name], held_out["label"])
+        every = pd.concat([counts, counts.sum(axis=1)], axis=1)
+        if ((every > 0) & (every < least)).any(axis=None):
+            found.add(name)
+    return found
+
+
+def coarsened(findings: Sequence[Finding], least: int, hidden: Collection[str] = ()) -> list[Finding]:
     """Findings of one check as they may be shown, and as they are judged.
 
     Args:
         findings: With exact figures.
         least: Smallest count that is shown.
+        hidden: Families that have a hidden count elsewhere.
 
     Returns:
         Values rounded, bounds rounded outwards, p-values upwards; in a family of which one member shows no figure,
         more coarsely, with `least` for every support, which says nothing of the hidden one. Their bounds, to two
         decimals, still tell a support to about a tenth: they are what is judged, and stay.
     """
-    hidden = {finding.family for finding in findings if finding.basis == "too_few"} - {""}
+    hidden = ({finding.family for finding in findings if finding.basis == "too_few"} | set(hidden)) - {""}
     return [_coarsened(finding, finding.family in hidden, least) for finding in findings]
 
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from validation.checks import GATHER, Evidence, nothing_found
-from validation.disclosure import coarsened
+from validation.disclosure import coarsened, families_with_few
 from validation.findings import Finding, sentence
 from validation.policy import Policy
 from validation.statistics import holm
@@ -31,10 +31,12 @@ def worst(verdicts: Sequence[str]) -> str:
 def evaluate(policy: Policy, evidence: Evidence) -> list[Finding]:
     """Findings of every check, in the policy's order."""
     findings: list[Finding] = []
+    gathered = [GATHER[type(rule)](rule, evidence, policy) or [nothing_found(rule)] for rule in policy.checks]
+    hidden = families_with_few(evidence.held_out, policy.smallest_group)
+    hidden |= {finding.family for of_rule in gathered for finding in of_rule if finding.basis == "too_few"}
     for number, rule in enumerate(policy.checks):
-        gathered = GATHER[type(rule)](rule, evidence, policy) or [nothing_found(rule)]
-        found = [replace(finding, check=number, kind=rule.kind) for finding in gathered]
-        found = coarsened(found, policy.smallest_group)
+        found = [replace(finding, check=number, kind=rule.kind) for finding in gathered[number]]
+        found = coarsened(found, policy.smallest_group, hidden)
         verdicts = judge(found, policy.alpha)
         findings += [
             replace(finding, verdict=verdict, sentence=sentence(finding, verdict, policy))

@@ -183,3 +183,15 @@ def test_groups_too_small_to_judge_are_listed_once(decision: dict[str, Any]) -> 
 def test_checks_of_everybody_keep_exact_supports() -> None:
     found = evaluate(make_policy(), make_evidence(few_women()))
     assert [finding.support for finding in found if finding.scope == "all held-out subjects"] == [603]
+
+
+def test_the_negatives_of_one_check_do_not_tell_the_positives_that_another_hides() -> None:
+    """Of 40 women, 32 negatives would tell of 8 positives, even where no check looks at positives."""
+    held_out = make_held_out(603)
+    held_out["sensitive.sex"] = "male"
+    held_out.loc[:39, "sensitive.sex"] = "female"
+    held_out.loc[:39, "label"] = [1] * 8 + [0] * 32
+    specificity = {"kind": "floor_by_group", "metric": "specificity", "floor": 0.7}
+    found = evaluate(make_policy(specificity), make_evidence(held_out))
+    assert {finding.support for finding in found if finding.family == "sex"} == {11}
+    assert all(finding.rounded for finding in found if finding.family == "sex")
