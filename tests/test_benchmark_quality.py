@@ -286,3 +286,18 @@ def test_an_indicator_that_hardly_varies_is_not_blown_up() -> None:
     inputs = np.column_stack([rng.standard_normal(2000), measured])
     model = logistic({"C": 1.0}, Rows(inputs, (inputs[:, 0] > 0).astype(float)), None, 0)
     assert -3 < model[0].transform([[0.0, 0.0]])[0, 1] < 0
+
+
+def test_the_committed_figures_say_how_they_were_made_and_name_no_place() -> None:
+    folder = ROOT / "docs" / "benchmarks"
+    for name in ("quality.json", "regret.json"):
+        text = (folder / name).read_text()
+        assert not any(part.startswith("/") for part in text.split('"')), name
+    runs = json.loads((folder / "quality.json").read_text())["runs"]
+    assert {"heart_disease, 5-fold", "heart_disease, one site at a time", "physionet2012, 5-fold"} <= set(runs)
+    for run in runs.values():
+        assert run["command"].startswith("python scripts/benchmark.py quality --cohort ")
+        assert {"attention", "logistic", "logistic_masked", "lightgbm"} <= set(run["models"])
+        assert {"cores", "torch", "lightgbm", "scikit-learn"} <= set(run["machine"])
+    figure = (folder / "quality.svg").read_text()
+    assert all(title in figure for title in runs)
