@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cohorts.disclosure import suppressed
+from cohorts.disclosure import COUNTS, is_limit, suppressed
 from cohorts.missingness import pattern_names
 from cohorts.statistics import mean_and_covariance
 from validation.degradation import (
@@ -49,8 +49,8 @@ def compare(record: Mapping[str, Any], tuning: Scored, held_out: Scored, subsets
     """
     parts = {"tuning": tuning, "held_out": held_out}
     people = _people(parts)
-    of_held_out = [row["num_subjects"] for row in people if row["part"] == "held_out"]
-    digits = WHOLE if all(isinstance(count, int) for count in of_held_out) else COARSE
+    counts = [row[name] for row in people if row["part"] == "held_out" for name in COUNTS if name in row]
+    digits = COARSE if is_limit(*counts) else WHOLE
     measured = {name: measure_deployed(part) for name, part in parts.items() if _enough(part.label)}
     chosen = measure_deployed(tuning)
     best = min(FUSIONS, key=lambda name: chosen.estimate(CHOOSES, name).value)
