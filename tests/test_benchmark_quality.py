@@ -261,6 +261,15 @@ def test_a_curve_is_the_mean_of_its_repeats() -> None:
     )
 
 
+def test_a_figure_draws_intervals_only_of_enough_splits() -> None:
+    difference = {"auroc": {"mean": 0.01, "se": 0.01, "low": -0.01, "high": 0.03}}
+    conditions = ("test, natural", "test, removed 0.3", "test, removed 0.6")
+    found = {condition: {"auroc": {"mean": 0.8}, "attention_minus_this": difference} for condition in conditions}
+    models = {"attention": {"test, natural": {"auroc": {"mean": 0.8}}}, "late": found}
+    few, enough = (draw({"x": {"models": models, "splits": ["a"] * number}}) for number in (4, 5))
+    assert enough.count("LineCollection") == few.count("LineCollection") + 3
+
+
 def test_without_ours_there_is_no_figure() -> None:
     assert draw({"x": {"models": {"logistic": {"test, natural": {"auroc": {"mean": 0.8}}}}, "splits": ["a"]}}) == ""
 

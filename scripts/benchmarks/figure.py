@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 
 from cohorts.figures import FAINT, INK, svg
 
+ENOUGH_SPLITS = 5
 CONDITIONS = {
     "test, natural": ("as measured", "#2f6da8", "o"),
     "test, removed 0.3": ("each modality removed with probability 0.3", "#c2641a", "D"),
@@ -14,7 +15,7 @@ CONDITIONS = {
 
 
 def draw(runs: dict[str, Any]) -> str:
-    """SVG of all runs that compare models with ours; a bar is a 95 % interval, and is missing for a single split."""
+    """SVG of all runs that compare models with ours; a bar is a 95 % interval, and needs five splits."""
     shown = {title: run for title, run in runs.items() if _differences(run)}
     if not shown:
         return ""
@@ -41,7 +42,8 @@ def _panel(axes: Any, title: str, run: dict[str, Any]) -> None:
         middle = [-part["mean"] for part in found]
         low = [-part.get("high", part["mean"]) for part in found]
         high = [-part.get("low", part["mean"]) for part in found]
-        axes.hlines(places, low, high, color=colour, linewidth=1.2)
+        if len(run["splits"]) >= ENOUGH_SPLITS:
+            axes.hlines(places, low, high, color=colour, linewidth=1.2)
         axes.plot(middle, places, marker, color=colour, markersize=4, label=label)
     axes.set_yticks(range(len(names)), [name.replace("_", " ") for name in names])
     axes.invert_yaxis()
