@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from cohorts.cohort import Cohort
+from cohorts.description.recommendation import CAUTION, SOURCE, axes_of, dynamics_of, sizes_of, suggest
 from cohorts.errors import raise_if
 from cohorts.missingness import pattern_names
-from cohorts.recommendation import CAUTION, SOURCE, axes_of, dynamics_of, sizes_of, suggest
 from cohorts.splits import Split
 from lightning_modules.bundle import versions
 from lightning_modules.subsets import common_modalities, deployed_presence, subsets_of

@@ -28,9 +28,9 @@ def describe(cohort: str, out: Path, data: Path | None = None) -> None:
         python scripts/describe.py --cohort synthetic --out runs/described
     """
     options = dict(locals())
-    from cohorts.description import SCHEMA
-    from cohorts.description import describe as describe_cohort
-    from cohorts.description_page import render
+    from cohorts.description.content import SCHEMA
+    from cohorts.description.content import describe as describe_cohort
+    from cohorts.description.page import render
     from cohorts.files import canonical_json, read_json, write_whole
     from cohorts.readers import read_cohort
     from cohorts.spec import load_spec

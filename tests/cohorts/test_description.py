@@ -14,18 +14,18 @@ import pandas as pd
 import pytest
 
 from cohorts.cohort import Cohort
-from cohorts.description import describe
-from cohorts.description_features import differences, features
-from cohorts.description_page import _gap as gap
-from cohorts.description_page import _whose as whose
-from cohorts.description_page import render
-from cohorts.description_tables import OTHERS, availability, patterns, people, share
+from cohorts.description.content import describe
+from cohorts.description.features import differences, features
+from cohorts.description.page import _gap as gap
+from cohorts.description.page import _whose as whose
+from cohorts.description.page import render
+from cohorts.description.recommendation import RULES, Axes, axes_of, dynamics_of, sizes_of, suggest
+from cohorts.description.tables import OTHERS, availability, patterns, people, share
 from cohorts.disclosure import COUNTS
 from cohorts.files import canonical_json
 from cohorts.modalities.events import Events
 from cohorts.modalities.tabular import Tabular
 from cohorts.readers import read_cohort
-from cohorts.recommendation import RULES, Axes, axes_of, dynamics_of, sizes_of, suggest
 from cohorts.spec import CohortSpec, load_spec
 from cohorts.splits import Split
 from cohorts.statistics import wilson

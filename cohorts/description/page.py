@@ -7,14 +7,14 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from cohorts.description_figures import (
+from cohorts.description.figures import (
     MOST_DIFFERENCES,
     availability_figure,
     difference_figure,
     pattern_figure,
     size_figure,
 )
-from cohorts.description_tables import EVERYBODY
+from cohorts.description.tables import EVERYBODY
 from cohorts.files import canonical_json
 from cohorts.templates import STYLES
 

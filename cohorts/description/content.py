@@ -7,9 +7,9 @@ import numpy as np
 from cohorts.checks import SMALLEST_SHOWN
 from cohorts.cohort import Cohort
 from cohorts.concerns import concerns_about
-from cohorts.description_features import differences, features, num_columns
-from cohorts.description_tables import EVERYBODY, availability, patterns, people, roles_of
-from cohorts.recommendation import CAUTION, RULES, SOURCE, Axes, axes_of, dynamics_of, sizes_of, suggest
+from cohorts.description.features import differences, features, num_columns
+from cohorts.description.recommendation import CAUTION, RULES, SOURCE, Axes, axes_of, dynamics_of, sizes_of, suggest
+from cohorts.description.tables import EVERYBODY, availability, patterns, people, roles_of
 from cohorts.shift import tells_apart
 from cohorts.spec import role_expression
 

@@ -6,7 +6,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from cohorts.description_tables import EVERYBODY
+from cohorts.description.tables import EVERYBODY
 from cohorts.figures import COHORTS, FAINT, HATCHES, INK, MARKERS, ONE, svg
 
 WIDTH = 8.2  # inches, at 72 to an inch: the width of the page

@@ -8,7 +8,7 @@ import pandas as pd
 
 from cohorts.checks import SMALLEST_SHOWN
 from cohorts.cohort import Cohort
-from cohorts.description_tables import roles_of, share
+from cohorts.description.tables import roles_of, share
 from cohorts.disclosure import suppressed
 from cohorts.leaks import summaries
 from cohorts.limits import NOTHING, Shown, lower, of_parts
