@@ -93,11 +93,12 @@ def _absence(sample: Cohort) -> Iterator[Concern]:
     table = table.assign(of_people=table["feature"] != "label").sort_values("lower", ascending=False)
     for (_, role, feature), rows in table.groupby(["of_people", "role", "feature"]):  # the label first
         worst = rows.to_dict("records")[0]
-        more = f" (and {len(rows) - 1} other groups)" if len(rows) > 1 else ""
+        told = "the label" if feature == "label" else worst["target"]
+        more = f" (and {len(rows) - 1} other group{'s' * (len(rows) > 2)})" if len(rows) > 1 else ""
         yield Concern(
             "warning",
             "label from absence" if feature == "label" else "sensitive feature from absence",
-            f"{role} cohort: which modalities are present tells {worst['target']}{more} with an AUROC of "
+            f"{role} cohort: which modalities are present tells {told}{more} with an AUROC of "
             f"{worst['value']:.2f} [{worst['lower']:.2f}, {worst['upper']:.2f}]; a model can use this, and fails where "
             "people are measured for other reasons",
             int(worst["num"]),

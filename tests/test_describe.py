@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).parent.parent
@@ -84,3 +85,17 @@ def test_help_has_an_example() -> None:
     done = run("--help")
     assert done.returncode == 0
     assert "python scripts/describe.py --cohort synthetic" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["heart_disease", "nhanes", "physionet2012"])
+def test_every_real_cohort_of_the_catalog_can_be_described(name: str, real_data: Path, tmp_path: Path) -> None:
+    if not (real_data / name).is_dir():
+        pytest.skip(f"no {name} in {real_data}")
+    out = tmp_path / "described"
+    done = run("--cohort", name, "--data", real_data / name, "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert "0 errors" in done.stdout
+    assert (out / "description.html").stat().st_size < 1_500_000
+    content = json.loads((out / "description.json").read_text())
+    assert any("tells the label" in json.dumps(concern) for concern in content["concerns"])

@@ -190,7 +190,7 @@ def test_the_heart_cohort_shows_its_known_faults(heart: Cohort) -> None:
     text = pd.Series([c.sentence for c in concerns_about(heart)])
     assert text.str.contains("sex female: fewer than 11 positives").any()
     assert text.str.contains("history: smoke is wholly absent in the rich cohort").any()
-    assert text.str.contains("sparse cohort: which modalities are present tells label").any()
+    assert text.str.contains("sparse cohort: which modalities are present tells the label").any()
 
 
 def test_a_cohort_in_which_everybody_has_everything_raises_no_concern_about_absence(people: Cohort) -> None:
