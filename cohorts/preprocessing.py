@@ -11,7 +11,7 @@ from cohorts.modalities.embedding import FittedEmbedding, fit_embedding
 from cohorts.modalities.events import FittedEvents, fit_events
 from cohorts.modalities.image import FittedImages, fit_images
 from cohorts.modalities.measurements import Fitted
-from cohorts.modalities.tabular import FittedTabular, fit_tabular
+from cohorts.modalities.tabular import FittedTabular, Tabular, fit_tabular
 from cohorts.modalities.text import FittedTexts, fit_texts
 
 FIT: dict[str, Any] = {
@@ -55,6 +55,16 @@ class Preprocessing:
     def transform(self, cohort: Cohort) -> dict[str, np.ndarray]:
         """Inputs of every modality, float32 (N, F); rows of an absent modality are 0."""
         return {name: fitted.transform(cohort.features[name]) for name, fitted in self.fitted.items()}
+
+    def unlike_training(self, cohort: Cohort) -> list[str]:
+        """What of new people does not look like the people of training, in sentences: other codes, another range."""
+        both = [(name, fitted, cohort.features[name]) for name, fitted in self.fitted.items()]
+        return [
+            f"{name}.{sentence}; see whether it is coded as it was then"
+            for name, fitted, measurements in both
+            if isinstance(fitted, FittedTabular) and isinstance(measurements, Tabular)
+            for sentence in fitted.unlike_training(measurements)
+        ]
 
     def state(self) -> dict[str, Any]:
         """As plain data."""

@@ -109,8 +109,15 @@ def check_same_inputs(bundle: Bundle, spec: CohortSpec) -> None:
     problems = []
     for name in [*ours["modalities"], *[m for m in theirs["modalities"] if m not in ours["modalities"]]]:
         a, b = ours["modalities"].get(name), theirs["modalities"].get(name)
-        if a != b:
-            problems.append(f"modality {name}: the bundle has {a or 'none'}, the spec {spec.name} has {b or 'none'}")
+        if a is None or b is None:
+            having, lacking = ("the bundle", f"the spec {spec.name}") if a else (f"the spec {spec.name}", "the bundle")
+            problems.append(f"modality {name}: {having} has it, and {lacking} does not")
+        else:
+            problems += [
+                f"modality {name}: the bundle has {field} {a.get(field)}, the spec {spec.name} has {b.get(field)}"
+                for field in sorted({*a, *b})
+                if a.get(field) != b.get(field)
+            ]
     if ours["label"] != theirs["label"]:
         problems.append(f"label: the bundle has `{ours['label']}`, the spec {spec.name} has `{theirs['label']}`")
     if problems:

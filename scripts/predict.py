@@ -58,7 +58,7 @@ def predict(
     bundle = load_bundle(Registry(model, verify_bundle).champion_bundle() or find_bundle(model))
     check_same_inputs(bundle, spec)
     people = read_cohort(spec, data, labelled=False, absent=frozenset(filter(None, absent.split(","))))
-    for note in people.notes:
+    for note in [*people.notes, *bundle.preprocessing.unlike_training(people)]:
         say(f"note: {note}")
     scores = score(bundle, people)
     columns = {"subject_id": people.subject_id, "score": scores, "pattern": people.pattern}

@@ -20,6 +20,7 @@ MANY_VALUES = 10
 LEAST_IN_A_BIN = 11  # people between two stored quantiles or of a level: the state holds nobody's value as such
 MOST_QUANTILES = 100
 OTHER = "(other)"
+MANY_UNSEEN = 0.2  # share of values unlike those of training, from which a new cohort is another one
 UNUSED = 1e38  # a scale so large that every input is 0
 
 
@@ -140,6 +141,23 @@ class FittedTabular:
 
     def transform(self, measurements: Tabular) -> np.ndarray:
         return np.column_stack([column.transform(measurements.frame[column.name]) for column in self.columns])
+
+    def unlike_training(self, measurements: Tabular) -> list[str]:
+        """Columns whose values are not those of training, in words; a handful of values says nothing."""
+        found = []
+        for column in self.columns:
+            known = measurements.frame[column.name].dropna()
+            if len(known) < LEAST_IN_A_BIN:
+                continue
+            if column.levels:
+                share = 1 - known.isin(column.levels).mean()
+                if share > (MANY_UNSEEN if OTHER in column.levels else 0):
+                    found.append(f"{column.name}: {share:.0%} of its codes were rare or unknown in training")
+            elif column.quantiles:
+                share = 1 - known.between(column.quantiles[0], column.quantiles[-1]).mean()
+                if share > MANY_UNSEEN:
+                    found.append(f"{column.name}: {share:.0%} of its values lie outside of nearly all in training")
+        return found
 
     def state(self) -> dict[str, Any]:
         return {"columns": [asdict(column) for column in self.columns]}

@@ -131,3 +131,16 @@ def test_a_code_is_the_same_whatever_else_stands_in_its_column(raw: list, codes:
 
 def test_missing_codes_are_found_in_columns_of_text() -> None:
     assert without(pd.Series(["7.0", "99", "n/a", "8"]), [7, 99, "n/a"]).notna().tolist() == [False, False, False, True]
+
+
+def test_new_people_who_are_coded_otherwise_are_noticed(people: Cohort, preprocessing: Preprocessing) -> None:
+    assert preprocessing.unlike_training(people) == []
+    frame = people.features["demographics"].frame
+    other = frame.assign(sex=frame["sex"].map({"F": "w", "M": "m"}), age=frame["age"] + 1900)
+    changed = replace(people, features={**people.features, "demographics": Tabular(other)})
+    said = preprocessing.unlike_training(changed)
+    assert [sentence.split(";")[0] for sentence in said] == [
+        "demographics.age: 100% of its values lie outside of nearly all in training",
+        "demographics.sex: 100% of its codes were rare or unknown in training",
+    ]
+    assert preprocessing.unlike_training(changed.take(np.arange(5))) == []
