@@ -73,7 +73,7 @@ def _facts(case: Case, point_kept: bool) -> dict[str, bool]:
     bundles = [case.model, *case.controls.values()]
     same_split = all(bundle.provenance["depends_on"]["split"] == case.split.fingerprint for bundle in bundles)
     recipe = ("masking", "training", "calibration")
-    recipes = [{key: bundle.provenance["options"][key] for key in recipe} for bundle in bundles]
+    recipes = [{key: bundle.provenance["options"].get(key) for key in recipe} for bundle in bundles]
     same_network = all(
         b.options == case.model.options and r == recipes[0] for b, r in zip(bundles, recipes, strict=True)
     )

@@ -20,7 +20,7 @@ def test_the_shipped_policy_says_that_its_numbers_are_placeholders() -> None:
 @pytest.mark.parametrize(
     ("rule", "message"),
     [
-        ({"kind": "flor"}, "does not match any of the expected tags"),
+        ({"kind": "flor"}, "checks.0: is of kind 'flor', where there are"),
         ({"kind": "floor", "metric": "auroc", "floor": 1.2}, r"floor: .* less than 1 \(value: 1.2\)"),
         ({"kind": "floor", "metric": "auroc", "flor": 0.5}, "flor: is not a field"),
         ({"kind": "no_negative_transfer", "controls": [], "margin": 0.1}, "controls: List should have at least 1"),
