@@ -14,7 +14,8 @@ import pyarrow.parquet
 
 from cohorts.csv_files import check_csv, delimiter_of, names_in_csv
 from cohorts.errors import InputError
-from cohorts.spec import Table, below_the_data_folder, sql_text
+from cohorts.expressions import sql_text
+from cohorts.spec import Table, below_the_data_folder
 
 PARQUET, ARROW, DELTA_LOG = (".parquet", ".pq"), (".arrow", ".feather", ".ipc"), "_delta_log"
 

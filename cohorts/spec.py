@@ -14,16 +14,10 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from cohorts.documents import NAME, Document, Strict, check_document, read_document
 from cohorts.errors import InputError
+from cohorts.expressions import columns_in, speaks_of, sql_text
 from cohorts.modality import Modality, below_the_data_folder
 
 CATALOG = Path(__file__).parent / "catalog"
-KEYWORDS = frozenset(  # of SQL expressions
-    re.findall(
-        r"\w+",
-        "and or not null is in case when then else end true false like between cast as distinct from double integer "
-        "bigint varchar boolean date timestamp",
-    )
-)
 NOBODY = "false"  # the role of nobody, which is no mistake
 NOT_INPUTS = {"table", "file", "row_column", "units"}  # where a modality lies, and words for people
 
@@ -255,7 +249,7 @@ class CohortSpec(Document):
                         f"modality {name}: `{column}` is in the label `{self.label}`, so cannot be a feature"
                     )
             for sql in [*getattr(modality, "derive", {}).values(), getattr(modality, "time", None)]:
-                shared = _columns_in(sql or "") & _columns_in(self.label)
+                shared = columns_in(sql or "") & columns_in(self.label)
                 if shared:
                     problems.append(
                         f"modality {name}: `{sql}` uses {', '.join(sorted(shared))} of the label `{self.label}`, so "
@@ -346,27 +340,6 @@ def role_expression(rule: str | RoleRule, spec: CohortSpec) -> str:
         elif limit is not None:
             parts.append(f"({spec.time}) {sign} {limit!r}")
     return " AND ".join(parts)
-
-
-def sql_text(value: str) -> str:
-    """A text as an SQL literal."""
-    return "'" + value.replace("'", "''") + "'"
-
-
-def _columns_in(expression: str) -> set[str]:
-    """Words of an SQL expression that may be columns: no text, keyword, function or table."""
-    unquoted = re.sub(r"'[^']*'", "", expression)
-    words = {word.casefold() for word in re.findall(r'"([^"]+)"', unquoted)}
-    bare = re.sub(r'"[^"]*"', " ", unquoted)
-    words |= {word.casefold() for word in re.findall(r"\b[A-Za-z_]\w*\b(?!\s*[(.])", bare)}
-    return words - KEYWORDS
-
-
-def speaks_of(expression: str, column: str) -> bool:
-    """Whether an expression names a column, or may."""
-    if column.casefold() not in expression.casefold():  # much faster, for very many columns
-        return False
-    return re.search(rf"(?<!\w){re.escape(column)}(?!\w)", expression, re.IGNORECASE) is not None
 
 
 def parse_spec(content: Any, where: str) -> CohortSpec:

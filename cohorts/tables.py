@@ -1,10 +1,7 @@
 """Files into DuckDB: tables with one key, and nothing outside of them can be read any more."""
 
-import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pandas as pd
@@ -12,8 +9,9 @@ import pyarrow as pa
 
 from cohorts.checks import in_words
 from cohorts.errors import InputError, raise_if
+from cohorts.expressions import of_one_subject, one_expression, quoted, sql_text
 from cohorts.sources import check_columns, find_files, read_wide, select_from
-from cohorts.spec import CohortSpec, Table, sql_text
+from cohorts.spec import CohortSpec, Table
 
 SUBJECT, ROW = "_subject_id", "_row"
 
@@ -252,53 +250,7 @@ class Database:
 
 
 PLANNING = (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException, duckdb.PermissionException)
-CLOCKS = {"now", "today", "current_date", "current_timestamp", "current_time", "localtime", "localtimestamp"}
 MOST_NAMED = 40  # columns of a table that an error names
-
-
-def quoted(name: str) -> str:
-    """A name as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def one_expression(connection: duckdb.DuckDBPyConnection, what: str, sql: str) -> None:
-    """Refuse SQL that is more than one expression.
-
-    Raises:
-        InputError: It would end the statement in which it stands, and begin another.
-        duckdb.Error: It is no SQL.
-    """
-    if len(connection.extract_statements(f"SELECT ({sql})")) != 1:
-        raise InputError(f"{what} `{sql}`: must be one SQL expression; drop the semicolon and what follows it")
-
-
-def of_one_subject(connection: duckdb.DuckDBPyConnection, what: str, sql: str) -> None:
-    """Refuse SQL whose value for a subject depends on other subjects, on chance or on the clock.
-
-    Raises:
-        InputError: It does.
-    """
-    tree = json.loads(connection.execute("SELECT json_serialize_sql(?)", [f"SELECT ({sql})"]).fetchall()[0][0])
-    parts = set(_parts_of(tree))
-    functions = (
-        "SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type = 'aggregate' OR stability = "
-    )
-    impure = {row[0] for row in connection.execute(functions + "'VOLATILE'").fetchall()} | CLOCKS
-    found = sorted(parts & (impure | {"WINDOW", "SUBQUERY"})) + sorted(set(re.findall(r"\w+", sql.lower())) & CLOCKS)
-    if found:
-        raise InputError(
-            f"{what} `{sql}`: uses {found[0]}, and a subject's value must follow from the subject's own row alone; "
-            "compute it when the tables are made"
-        )
-
-
-def _parts_of(tree: Any) -> Iterator[str]:
-    if isinstance(tree, dict):
-        yield from (str(tree[key]) for key in ("class", "function_name") if key in tree)
-        tree = list(tree.values())
-    if isinstance(tree, list):
-        for part in tree:
-            yield from _parts_of(part)
 
 
 def _is_nested(type_name: str) -> bool:

@@ -10,6 +10,7 @@ import pyarrow as pa
 from cohorts.checks import SMALLEST_SHOWN, in_words
 from cohorts.codes import as_code, as_codes, as_numbers, as_texts, within, without
 from cohorts.errors import InputError
+from cohorts.expressions import of_one_subject, one_expression, quoted, speaks_of, sql_text
 from cohorts.modalities.embedding import Embedding
 from cohorts.modalities.events import Events
 from cohorts.modalities.image import Images
@@ -18,8 +19,7 @@ from cohorts.modalities.tabular import Tabular
 from cohorts.modalities.text import Texts
 from cohorts.modalities.vectors import read_embedding, read_images
 from cohorts.modality import EventsModality, TabularModality, TextModality
-from cohorts.spec import speaks_of, sql_text
-from cohorts.tables import SUBJECT, Database, first_line, of_one_subject, one_expression, quoted
+from cohorts.tables import SUBJECT, Database, first_line
 
 MOST_LEVELS = 1000  # of a categorical column
 

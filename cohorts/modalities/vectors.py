@@ -10,14 +10,14 @@ from PIL import Image
 from cohorts.checks import in_words
 from cohorts.codes import as_texts
 from cohorts.errors import InputError
+from cohorts.expressions import quoted, speaks_of
 from cohorts.files import digest_of_text
 from cohorts.modalities.arrays import read_array
 from cohorts.modalities.embedding import Embedding
 from cohorts.modalities.image import Images
 from cohorts.modality import EmbeddingModality, ImageModality
 from cohorts.sources import raise_if_unfit
-from cohorts.spec import speaks_of
-from cohorts.tables import ROW, SUBJECT, Database, quoted
+from cohorts.tables import ROW, SUBJECT, Database
 
 MOST_PIXELS = 50_000_000  # of a PNG
 NUMERIC_TYPES = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL")
