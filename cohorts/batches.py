@@ -17,6 +17,7 @@ Batch = dict[str, Any]
 Rows = dict[str, Tensor]
 Values = tuple[Tensor, ...]
 FEATURES = "features."  # begins the names of modalities among the columns of a window
+MORE = "more."  # begins the names of whole numbers, below 2^24, that a batch carries along
 OTHERS = ("presence", "label", "weight")
 WINDOW_BYTES = 2 << 20
 
@@ -28,7 +29,10 @@ class Source(Protocol):
         """Rows in each window of an epoch, int (W,)."""
 
     def read(self, epoch: int, window: int) -> Rows:
-        """Columns of one window: `features.NAME` float32 (n, F), `presence` bool (n, M), `label` and `weight` (n,)."""
+        """Columns of one window: `features.NAME` float32 (n, F), `presence` bool (n, M), `label` and `weight` (n,).
+
+        There may be whole numbers besides, `more.NAME` float32 (n,).
+        """
 
 
 class MemorySource:
@@ -69,7 +73,8 @@ class BatchLoader:
     """What a Trainer iterates over; it speaks Lightning's protocols for epochs (`sampler`) and for its place.
 
     A batch holds `features` (modality to float32 (B, F), 0 where absent), `presence` (bool (B, M), True = measured),
-    `label` (float32 (B,), NaN where unknown) and `weight` (float32 (B,)).
+    `label` (float32 (B,), NaN where unknown) and `weight` (float32 (B,)); and whole numbers by their names,
+    int64 (B,), where the source has more.
 
     Args:
         source: Where rows come from.
@@ -116,12 +121,13 @@ class BatchLoader:
         epoch = self._epoch
         batch = self._start[1] if self._start[0] == epoch else 0
         self._start = (epoch, 0)
-        for modalities, values in self._cut(epoch, batch):
+        for names, values in self._cut(epoch, batch):
             batch += 1
             self._place = (epoch, batch)
-            *features, presence, label, weight = values if self.num_ranks == 1 else self._share(values)
-            named = dict(zip(modalities, features, strict=True))
-            yield {"features": named, "presence": presence, "label": label, "weight": weight}
+            own = dict(zip(names, values if self.num_ranks == 1 else self._share(values), strict=True))
+            features = {name.removeprefix(FEATURES): own[name] for name in names if name.startswith(FEATURES)}
+            more = {name.removeprefix(MORE): own[name].long() for name in names if name.startswith(MORE)}
+            yield {"features": features, **more, **{name: own[name] for name in OTHERS}}
 
     def _windows(self, epoch: int, first: int, num_windows: int) -> Iterator[Rows]:
         read = partial(self.source.read, epoch)
@@ -139,31 +145,30 @@ class BatchLoader:
         )
 
     def _cut(self, epoch: int, batch: int) -> Iterator[tuple[Sequence[str], Values]]:
-        """Names of the modalities, and their values, then presence, label and weight of one batch."""
+        """Names of the columns, the weight last, and their values in one batch."""
         sizes = self.source.sizes(epoch)
         ends = np.cumsum(sizes)
         first = int(np.searchsorted(ends, batch * self.batch_size, side="right"))
         skip = batch * self.batch_size - int(ends[first - 1] if first else 0)
         waiting: Values = ()
-        modalities: list[str] = []
+        names: list[str] = []
         for window in self._windows(epoch, first, len(sizes)):
-            modalities = [name.removeprefix(FEATURES) for name in window if name.startswith(FEATURES)]
-            names = [*(FEATURES + name for name in modalities), *OTHERS]
+            names = [*(name for name in window if name.startswith((FEATURES, MORE))), *OTHERS]
             values, skip = _slice([window[name] for name in names], skip, None), 0
             if waiting:
                 missing = self.batch_size - len(waiting[0])
                 waiting = tuple(torch.cat(pair) for pair in zip(waiting, _slice(values, 0, missing), strict=True))
                 if len(waiting[0]) < self.batch_size:
                     continue
-                yield modalities, waiting
+                yield names, waiting
                 values, waiting = _slice(values, missing, None), ()
             for piece in zip(*(column.split(self.batch_size) for column in values), strict=True):
                 if len(piece[0]) == self.batch_size:
-                    yield modalities, piece
+                    yield names, piece
                 elif len(piece[0]):  # copied, so that its window can go
                     waiting = tuple(column.clone() for column in piece)
         if waiting:
-            yield modalities, waiting
+            yield names, waiting
 
     def _share(self, values: Values) -> Values:
         num_rows = len(values[0])

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytorch_lightning as pl
 
-from cohorts.batches import FEATURES, BatchLoader, MemorySource, Source
+from cohorts.batches import FEATURES, MORE, BatchLoader, MemorySource, Source
 from cohorts.cohort import Cohort
 from cohorts.files import canonical_json, digest_of_text, whole_folder
 from cohorts.preprocessing import Preprocessing
@@ -34,6 +34,7 @@ class CohortDataModule(pl.LightningDataModule):
         tuning_part: Part that early stopping looks at.
         batch_size: Subjects in a step, of all processes together.
         seed: Seed of the order.
+        more: Name to a whole number a subject, int (N,), which batches carry along.
         num_workers: Processes that read ahead; any number gives the same batches.
         prepared: Folder for inputs as Parquet, from which they are streamed. It is written once, whole, without subject
             ids, and read again by a run that goes on; who trains removes it. None: inputs stay in memory.
@@ -49,13 +50,14 @@ class CohortDataModule(pl.LightningDataModule):
         tuning_part: str,
         batch_size: int,
         seed: int,
+        more: Mapping[str, np.ndarray] | None = None,
         num_workers: int = 0,
         prepared: Path | None = None,
     ) -> None:
         super().__init__()
         self.cohort, self.split, self.preprocessing = cohort, split, preprocessing
         self.part_weights = {part: float(weight) for part, weight in train_weights.items() if weight > 0}
-        self.tuning_part, self.batch_size, self.seed = tuning_part, batch_size, seed
+        self.tuning_part, self.batch_size, self.seed, self.more = tuning_part, batch_size, seed, dict(more or {})
         self.num_workers, self.prepared = num_workers, prepared
         self._sources: dict[str, Source] = {}
         self._loader: BatchLoader | None = None
@@ -144,6 +146,7 @@ class CohortDataModule(pl.LightningDataModule):
         inputs = self.preprocessing.transform(people)
         columns = {f"{FEATURES}{name}": np.asarray(values, dtype=np.float32) for name, values in inputs.items()}
         columns |= {"presence": people.presence, "label": people.label.astype(np.float32)}
+        columns |= {f"{MORE}{name}": values[rows[order]].astype(np.float32) for name, values in self.more.items()}
         if np.any(np.diff(order) < 0):
             columns = {name: values[np.argsort(order)] for name, values in columns.items()}
         return {**columns, "weight": weight.astype(np.float32)}
@@ -152,4 +155,5 @@ class CohortDataModule(pl.LightningDataModule):
     def _digest(self) -> str:
         """What the prepared inputs follow from."""
         parts = [self.cohort.fingerprint, self.split.fingerprint, self.preprocessing.state(), self.part_weights]
-        return digest_of_text(canonical_json([*parts, self.tuning_part]))
+        more = {name: digest_of_text(str(values.tolist())) for name, values in self.more.items()}
+        return digest_of_text(canonical_json([*parts, self.tuning_part, more]))

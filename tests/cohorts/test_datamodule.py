@@ -145,3 +145,19 @@ def test_a_place_is_for_the_next_loader_and_for_no_later_one(make: Make) -> None
     again.load_state_dict({"epoch": 0, "batch": 2})
     assert len(list(again.train_dataloader())) == num_batches - 2
     assert len(list(again.train_dataloader())) == num_batches
+
+
+def test_whole_numbers_stay_with_their_people(make: Make, people: Cohort, split: Split, tmp_path: Path) -> None:
+    numbers = np.arange(len(people))
+    for module in (make(more={"place": numbers}), make(more={"place": numbers}, prepared=tmp_path / "batches")):
+        places = []
+        for batch in module.train_dataloader():
+            places += batch["place"].tolist()
+            assert torch.equal(batch["label"], torch.as_tensor(people.label[batch["place"]], dtype=torch.float32))
+        assert sorted(places) == split.rows("sparse_train", "rich_train").tolist()
+
+
+def test_parquet_of_other_whole_numbers_is_written_again(make: Make, people: Cohort, tmp_path: Path) -> None:
+    for factor in (1, 2):
+        module = make(more={"place": factor * np.arange(len(people))}, prepared=tmp_path / "batches")
+    assert max(batch["place"].max() for batch in module.train_dataloader()) > len(people)
