@@ -52,6 +52,11 @@ class Preprocessing:
         """Modality to the layout of its inputs."""
         return {name: Layout(f.num_inputs, f.kind, f.layout) for name, f in self.fitted.items()}
 
+    @property
+    def feature_of_input(self) -> dict[str, np.ndarray]:
+        """Modality to the number of the raw feature that each of its inputs tells of, int (F,)."""
+        return {name: fitted.feature_of_input for name, fitted in self.fitted.items()}
+
     def transform(self, cohort: Cohort) -> dict[str, np.ndarray]:
         """Inputs of every modality, float32 (N, F); rows of an absent modality are 0."""
         return {name: fitted.transform(cohort.features[name]) for name, fitted in self.fitted.items()}

@@ -1,9 +1,12 @@
 """Options of network, masking and training. This module imports no torch, so that `--help` answers at once."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Literal
 
 from cohorts.errors import raise_if
+
+if TYPE_CHECKING:
+    from cohorts.cohort import Cohort
 
 
 @dataclass(frozen=True)
@@ -49,22 +52,101 @@ class NetworkOptions:
 class MaskingOptions:
     """Which present modalities a training step hides (also called modality dropout). Never all, and down to one."""
 
-    policy: Literal["none", "rate", "empirical"] = "empirical"
-    """none; rate: each modality with one probability; empirical: patterns drawn from the sparse training subjects."""
+    policy: Literal["none", "rate", "random_rate", "empirical", "table"] = "empirical"
+    """none; rate: each modality with one probability, or its own; random_rate: with a probability that each subject
+    draws anew; empirical: patterns of the sparse training subjects; table: patterns that you state."""
     rate: float = 0.3
     """Under the policy `rate`, the probability that a present modality is hidden."""
+    rates: dict[str, float] | None = None
+    """Under the policy `rate`, modality to the probability that it is hidden, in place of `masking.rate`."""
+    most_rate: float = 0.8
+    """Under the policy `random_rate`, the highest probability: a subject draws one between 0 and this."""
+    patterns: dict[str, float] | None = None
+    """Under the policy `table`, pattern, such as `clinical+ecg`, to its weight: they are drawn in proportion."""
+    given: tuple[str, ...] = ()
+    """Under the policy `empirical`, sensitive features or `site`: a pattern is one of those sparse training subjects
+    who have the same values; of them all, where fewer than 11 have."""
     share: float = 0.8
     """Share of the subjects in a step to whom the policy applies; the others keep what they have."""
     alone_share: float = 0.05
     """Share of the subjects in a step who are left with a single modality, so that each learns to stand alone."""
+    curriculum: float = 0.0
+    """Share of all training steps during which `masking.share` rises evenly from 0 to its value; 0 for none."""
+    feature_rate: float = 0.0
+    """Probability that a training step hides a feature of a present modality, each by itself, under any policy."""
 
     def problems(self) -> list[str]:
         """What is wrong with these values, in sentences."""
-        return [
-            f"masking.{name}: must be between 0 and 1 (value: {getattr(self, name)})"
-            for name in ("rate", "share", "alone_share")
-            if not 0 <= getattr(self, name) <= 1
+        names = ("rate", "most_rate", "share", "alone_share", "curriculum", "feature_rate")
+        bounded = {name: getattr(self, name) for name in names}
+        bounded |= {f"rates.{name}": rate for name, rate in (self.rates or {}).items()}
+        found = [
+            f"masking.{name}: must be between 0 and 1 (value: {value})"
+            for name, value in bounded.items()
+            if not 0 <= value <= 1
         ]
+        return found + self._pattern_problems() + self._contradictions()
+
+    def _pattern_problems(self) -> list[str]:
+        if self.policy == "table" and not self.patterns:
+            return ["masking.patterns: the policy table needs at least one pattern with a weight"]
+        found, seen = [], set()
+        for pattern, weight in (self.patterns or {}).items():
+            if "" in names_in(pattern):
+                found.append(f"masking.patterns.{pattern}: lacks a name; join one or more modalities by +")
+            if not 0 < weight < float("inf"):
+                found.append(
+                    f"masking.patterns.{pattern}: its weight must be above 0 (value: {weight}); drop it, or mend"
+                )
+            if names_in(pattern) in seen:
+                found.append(f"masking.patterns.{pattern}: is there in another order too; add up the weights")
+            seen.add(names_in(pattern))
+        return found
+
+    def _contradictions(self) -> list[str]:
+        policies = {"rate": "rate", "rates": "rate", "most_rate": "random_rate", "patterns": "table"}
+        policies |= {"given": "empirical"}
+        changed = {field.name for field in fields(self) if getattr(self, field.name) != field.default}
+        found = [
+            f"masking.{name}: belongs to the policy {policy} (value of masking.policy: {self.policy}); "
+            f"drop masking.{name}"
+            for name, policy in policies.items()
+            if name in changed and policy != self.policy
+        ]
+        if self.policy == "none":
+            found += [
+                f"masking.{name}: the policy none hides no modality; drop masking.{name}, or take another policy"
+                for name in ("share", "alone_share", "curriculum")
+                if name in changed
+            ]
+        return found
+
+    def check(self, people: "Cohort") -> None:
+        """Raise one InputError with every name that the cohort does not know."""
+        covariates = [*people.sensitive.columns, *(["site"] if any(people.site != "") else [])]
+        asked = {
+            "rates": (list(self.rates or {}), people.modalities),
+            "patterns": (sorted(frozenset().union(*map(names_in, self.patterns or {}))), people.modalities),
+            "given": (list(self.given), covariates),
+        }
+        raise_if(
+            [
+                f"masking.{option}: the cohort has no `{name}`; it has {', '.join(known) or 'none'}"
+                for option, (names, known) in asked.items()
+                for name in names
+                if name not in known
+            ]
+        )
+
+
+def names_in(pattern: str) -> frozenset[str]:
+    """Names of the modalities of a pattern.
+
+    Example:
+        >>> sorted(names_in("ecg + clinical"))
+        ['clinical', 'ecg']
+    """
+    return frozenset(name.strip() for name in pattern.split("+"))
 
 
 @dataclass(frozen=True)

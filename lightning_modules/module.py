@@ -15,7 +15,7 @@ from torchmetrics.functional.classification import binary_auroc
 from cohorts.batches import Batch
 from cohorts.missingness import count_patterns, pattern_names
 from lightning_modules.config import TrainingOptions
-from lightning_modules.masking import ModalityMasking
+from lightning_modules.masking import STRATUM, ModalityMasking
 from lightning_modules.network import FusionNetwork
 
 SMALLEST_SHOWN = 11  # a pattern with fewer tuning subjects gets no curve of its own
@@ -38,7 +38,9 @@ class FusionModule(pl.LightningModule):
         """Weighted log loss under masked presence."""
         place = [self.options.seed, self.global_step, self.global_rank]
         torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1)[0]))
-        logits_B = self.network(batch["features"], self.masking(batch["presence"]))
+        progress = self.global_step / max(1, int(self.trainer.estimated_stepping_batches))
+        presence_BM = self.masking(batch["presence"], stratum_B=batch.get(STRATUM), progress=progress)
+        logits_B = self.network(self.masking.of_features(batch["features"]), presence_BM)
         losses_B = binary_cross_entropy_with_logits(logits_B, batch["label"], reduction="none")
         # Of the batch of all processes, whose gradients are averaged; with one, a sum is its own mean.
         mean_weight = torch.as_tensor(self.all_gather(batch["weight"].sum())).mean()
@@ -46,13 +48,13 @@ class FusionModule(pl.LightningModule):
         self.log("train/log_loss", loss, on_step=False, on_epoch=True, batch_size=len(losses_B))
         return loss
 
-    def tuning_presence(self, presence_BM: Tensor) -> Tensor:
+    def tuning_presence(self, presence_BM: Tensor, stratum_B: Tensor | None = None) -> Tensor:
         """What the tuning subjects show; as they are, unless a regime says otherwise."""
         return presence_BM
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         """Collect logits; metrics are computed over all tuning subjects at once."""
-        presence_BM = self.tuning_presence(batch["presence"])
+        presence_BM = self.tuning_presence(batch["presence"], batch.get(STRATUM))
         logits_B = self.network(batch["features"], presence_BM)
         self._tuning.append((logits_B, batch["label"], batch["weight"], presence_BM))
 

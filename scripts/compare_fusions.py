@@ -63,6 +63,7 @@ def compare_fusions(
 
     check_accelerator(training.accelerator)
     people, split = read_and_split(cohort, data, held_out_site)
+    masking.check(people)
     setting = make_setting(people, split, availability or {})
     stage = open_stage(out, PAGE, options, digests(people, split, schema=SCHEMA))
     if stage.done:

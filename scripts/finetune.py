@@ -59,7 +59,7 @@ def finetune(
     options |= {"network": None if pretrained else network or NetworkOptions()}
     from lightning_modules.bundle import versions
     from lightning_modules.finetune import FinetuneModule
-    from lightning_modules.masking import ModalityMasking
+    from lightning_modules.masking import masking_for
     from lightning_modules.training import check_accelerator
     from scripts.training_run import train_and_save
     from scripts.training_stage import (
@@ -73,6 +73,7 @@ def finetune(
 
     check_accelerator(training.accelerator)
     people, split = read_and_split(cohort, data, held_out_site)
+    masking.check(people)
     start = starting_point(people, split, pretrained, network or NetworkOptions(), training.seed)
     depends_on = digests(people, split, pretrained=start.digest)
     stage = open_stage(out, BUNDLE, options, depends_on)
@@ -80,11 +81,18 @@ def finetune(
         say(f"finetune: already done, in {out}")
         return
     say_concerns(people)
-    policy = ModalityMasking(masking, people.presence[split.rows("sparse_train")])
+    policy, more = masking_for(masking, people, split, start.preprocessing)
     module = FinetuneModule(start.network, policy, training, transfer)
     weights = {"sparse_train": 1.0, "rich_train": replay}
     batches = make_batches(
-        stage, people, split, start.preprocessing, training, train_weights=weights, tuning_part="sparse_tuning"
+        stage,
+        people,
+        split,
+        start.preprocessing,
+        training,
+        train_weights=weights,
+        tuning_part="sparse_tuning",
+        more=more,
     )
     provenance = {"stage": "finetune", "options": essential(options), "depends_on": depends_on, "versions": versions()}
     bundle = replace(start, provenance=provenance, digest="")

@@ -40,7 +40,7 @@ def pretrain(
     check_options(network, masking, training)
     from cohorts.preprocessing import fit_preprocessing
     from lightning_modules.bundle import Bundle, fresh_network, versions
-    from lightning_modules.masking import ModalityMasking
+    from lightning_modules.masking import masking_for
     from lightning_modules.pretrain import PretrainModule
     from lightning_modules.training import check_accelerator
     from scripts.training_run import train_and_save
@@ -48,19 +48,21 @@ def pretrain(
 
     check_accelerator(training.accelerator)
     people, split = read_and_split(cohort, data, held_out_site)
+    masking.check(people)
     depends_on = digests(people, split)
     stage = open_stage(out, BUNDLE, options, depends_on)
     if stage.done:
         say(f"pretrain: already done, in {out}")
         return
     say_concerns(people)
-    rich, sparse = split.rows("rich_train"), split.rows("sparse_train")
+    rich = split.rows("rich_train")
     preprocessing = fit_preprocessing(people.take(split.rows("rich_train", "sparse_train")))
     model = fresh_network(preprocessing, network, seed=training.seed, prevalence=float(people.label[rich].mean()))
-    module = PretrainModule(model, ModalityMasking(masking, people.presence[sparse]), training)
+    policy, more = masking_for(masking, people, split, preprocessing)
+    module = PretrainModule(model, policy, training)
     weights = {"rich_train": 1.0}
     batches = make_batches(
-        stage, people, split, preprocessing, training, train_weights=weights, tuning_part="rich_tuning"
+        stage, people, split, preprocessing, training, train_weights=weights, tuning_part="rich_tuning", more=more
     )
     provenance = {"stage": "pretrain", "options": essential(options), "depends_on": depends_on, "versions": versions()}
     bundle = Bundle(model, network, preprocessing, people.spec, provenance)

@@ -1,5 +1,6 @@
 """What pretrain and finetune share before training: the cohort with its split, batches, and where weights start."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from scripts.command_line import say
 from scripts.stage import CHECKPOINTS, Stage
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from cohorts.datamodule import CohortDataModule
     from cohorts.preprocessing import Preprocessing
     from lightning_modules.bundle import Bundle
@@ -69,6 +72,7 @@ def make_batches(
     *,
     train_weights: dict[str, float],
     tuning_part: str,
+    more: Mapping[str, "np.ndarray"],
 ) -> "CohortDataModule":
     """Batches as the options say; Parquet files lie among the checkpoints, and go when they do."""
     from cohorts.datamodule import CohortDataModule
@@ -81,6 +85,7 @@ def make_batches(
         tuning_part=tuning_part,
         batch_size=training.batch_size,
         seed=training.seed,
+        more=more,
         num_workers=training.num_workers,
         prepared=stage.folder / CHECKPOINTS / "batches" if training.batches == "parquet" else None,
     )

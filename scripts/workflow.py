@@ -69,6 +69,7 @@ def workflow(
     rules = load_policy(policy)
     check_accelerator(training.accelerator)
     people, split = read_and_split(cohort, data, held_out_site)
+    masking.check(people)
     stage = open_stage(out, SUMMARY, options, digests(people, split, policy=rules.digest))
     if stage.done:
         say(f"workflow: already done, nothing to do; this is what {out} holds")

@@ -65,6 +65,10 @@ class FittedEmbedding:
         return len(self.centre)
 
     @property
+    def feature_of_input(self) -> np.ndarray:
+        return np.arange(self.num_inputs)
+
+    @property
     def layout(self) -> dict[str, int]:
         return {}
 

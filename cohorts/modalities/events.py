@@ -86,6 +86,12 @@ class FittedEvents:
         return len(self.columns) * (len(SUMMARY) + self.num_bins * CHANNELS)
 
     @property
+    def feature_of_input(self) -> np.ndarray:
+        variables = np.arange(len(self.columns))
+        in_bins = np.tile(np.repeat(variables, CHANNELS), self.num_bins)
+        return np.concatenate([np.repeat(variables, len(SUMMARY)), in_bins])
+
+    @property
     def layout(self) -> dict[str, int]:
         return {"num_variables": len(self.columns), "num_bins": self.num_bins}
 

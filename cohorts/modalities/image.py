@@ -54,6 +54,10 @@ class FittedImages:
         return int(np.prod(self.shape))
 
     @property
+    def feature_of_input(self) -> np.ndarray:
+        return np.arange(self.num_inputs)
+
+    @property
     def layout(self) -> dict[str, int]:
         return dict(zip(("num_channels", "height", "width"), self.shape, strict=True))
 

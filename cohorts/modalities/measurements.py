@@ -36,6 +36,10 @@ class Fitted(Protocol):
         """Width of the inputs."""
 
     @property
+    def feature_of_input(self) -> np.ndarray:
+        """Number of the raw feature that each input tells of, from 0 on, int (num_inputs,)."""
+
+    @property
     def layout(self) -> dict[str, int]:
         """What an encoder needs to know of the order of the inputs."""
 

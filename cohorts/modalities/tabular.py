@@ -136,6 +136,10 @@ class FittedTabular:
         return sum(column.width for column in self.columns)
 
     @property
+    def feature_of_input(self) -> np.ndarray:
+        return np.repeat(np.arange(len(self.columns)), [column.width for column in self.columns])
+
+    @property
     def layout(self) -> dict[str, int]:
         return {}
 

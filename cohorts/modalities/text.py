@@ -49,6 +49,10 @@ class FittedTexts:
     kind: ClassVar[str] = "text"
 
     @property
+    def feature_of_input(self) -> np.ndarray:
+        return np.arange(self.num_inputs)
+
+    @property
     def layout(self) -> dict[str, int]:
         return {}
 
