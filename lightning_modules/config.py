@@ -93,13 +93,13 @@ class MaskingOptions:
         found, seen = [], set()
         for pattern, weight in (self.patterns or {}).items():
             if "" in names_in(pattern):
-                found.append(f"masking.patterns.{pattern}: lacks a name; join one or more modalities by +")
+                found.append(f"masking.patterns: `{pattern}` lacks a name; join one or more modalities by +")
             if not 0 < weight < float("inf"):
                 found.append(
-                    f"masking.patterns.{pattern}: its weight must be above 0 (value: {weight}); drop it, or mend"
+                    f"masking.patterns: the weight of `{pattern}` must be above 0 (value: {weight}); drop the pattern"
                 )
             if names_in(pattern) in seen:
-                found.append(f"masking.patterns.{pattern}: is there in another order too; add up the weights")
+                found.append(f"masking.patterns: `{pattern}` is there in another order too; add up the weights")
             seen.add(names_in(pattern))
         return found
 
