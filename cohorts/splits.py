@@ -74,6 +74,12 @@ def read_split(path: Path) -> Split:
     return split
 
 
+def cross_fitting_groups(subject_id: np.ndarray, num_groups: int) -> np.ndarray:
+    """The group of each subject, int (N,), 0 to num_groups - 1; it follows from the id alone."""
+    hashes = [hashlib.sha256(f"group:{subject}".encode()).digest() for subject in subject_id]
+    return np.array([int.from_bytes(each[:8]) % num_groups for each in hashes], dtype=int)
+
+
 def make_split(cohort: Cohort, data: Path | None = None) -> Split:
     """Split by the rule of the cohort's spec.
 

@@ -19,8 +19,8 @@ from cohorts.spec import CohortSpec, parse_spec
 from lightning_modules.calibration import Calibration
 from lightning_modules.config import NetworkOptions
 from lightning_modules.conformal import Conformal
+from lightning_modules.ensemble import Ensemble
 from lightning_modules.manifest import CONTENT, MANIFEST, WEIGHTS, verify_bundle
-from lightning_modules.network import FusionNetwork
 
 PACKAGES = ("rich2sparse", "torch", "pytorch-lightning", "scikit-learn", "fairlearn", "numpy", "pandas")
 
@@ -40,7 +40,7 @@ class Bundle:
         digest: SHA-256 of the manifest, "" before it is saved.
     """
 
-    network: FusionNetwork
+    network: Ensemble
     options: NetworkOptions
     preprocessing: Preprocessing
     spec: CohortSpec
@@ -66,6 +66,7 @@ def save_bundle(bundle: Bundle, folder: Path) -> Bundle:
     """
     content = {
         "options": asdict(bundle.options),
+        "ensemble": bundle.network.state(),
         "calibration": bundle.calibration.state(),
         "conformal": bundle.conformal.state(),
         "preprocessing": bundle.preprocessing.state(),
@@ -92,7 +93,8 @@ def load_bundle(folder: Path) -> Bundle:
     options = NetworkOptions(**content["options"])
     spec = parse_spec(content["spec"], f"bundle {folder}")
     preprocessing = Preprocessing.from_state(content["preprocessing"])
-    network = FusionNetwork(preprocessing.layouts, options)
+    network = Ensemble(preprocessing.layouts, options)
+    network.load_state(content["ensemble"])
     network.load_state_dict(load_tensors((folder / WEIGHTS).read_bytes()))
     calibration = Calibration.from_state(content.get("calibration", Calibration().state()))
     conformal = Conformal.from_state(content.get("conformal", Conformal().state()))
@@ -126,11 +128,13 @@ def check_same_inputs(bundle: Bundle, spec: CohortSpec) -> None:
         )
 
 
-def fresh_network(
-    preprocessing: Preprocessing, options: NetworkOptions, *, seed: int, prevalence: float
-) -> FusionNetwork:
-    """A network with seeded weights, whose prior is the log odds of a prevalence (0 to 1, exclusive)."""
+def fresh_network(preprocessing: Preprocessing, options: NetworkOptions, *, seed: int, prevalence: float) -> Ensemble:
+    """Networks with seeded weights, whose prior is the log odds of a prevalence (0 to 1, exclusive).
+
+    Where there is an additive expert, its intercept is the prior, and it says 0 until it is fitted.
+    """
     torch.manual_seed(seed)
-    network = FusionNetwork(preprocessing.layouts, options)
-    torch.nn.init.constant_(network.prior, torch.logit(torch.tensor(prevalence)).item())
+    network = Ensemble(preprocessing.layouts, options)
+    if network.additive is None:
+        torch.nn.init.constant_(network.members.prior, torch.logit(torch.tensor(prevalence)).item())
     return network

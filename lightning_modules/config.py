@@ -26,6 +26,18 @@ class NetworkOptions:
     """Attention blocks."""
     dropout: float = 0.2
     """Share of hidden units that a training step drops."""
+    num_members: int = 4
+    """Networks that are trained jointly, each without a fourth of the people, whom it can then judge: a multiple of 4;
+    or 1, which is trained without the tuning people, who alone can then be judged."""
+    additive: bool = True
+    """Under the fusion `attention`: start from ridge logistic regression on all inputs, and learn what it misses."""
+    boosting: bool = True
+    """Under the fusion `attention`: mix in boosted trees, where that makes people outside of the bag better scored."""
+
+    @property
+    def num_groups(self) -> int:
+        """Groups of people, each left out by some members."""
+        return min(4, self.num_members)
 
     def problems(self) -> list[str]:
         """What is wrong with these values, in sentences."""
@@ -34,6 +46,8 @@ class NetworkOptions:
             for name in ("width", "num_heads", "num_blocks")
             if getattr(self, name) < 1
         ]
+        if self.num_members != 1 and (self.num_members < 4 or self.num_members % 4):
+            found.append(f"network.num_members: must be 1 or a multiple of 4 (value: {self.num_members})")
         if not found and self.width % self.num_heads:
             found.append(
                 f"network.num_heads: must divide network.width ({self.num_heads} does not divide {self.width})"
@@ -153,7 +167,7 @@ def names_in(pattern: str) -> frozenset[str]:
 class TrainingOptions:
     """How long and how fast to train."""
 
-    num_epochs: int = 60
+    num_epochs: int = 30
     """Most passes over the training subjects."""
     batch_size: int = 64
     """Subjects in a step."""
@@ -161,7 +175,7 @@ class TrainingOptions:
     """Highest learning rate of the one-cycle schedule."""
     weight_decay: float = 0.1
     """AdamW's weight decay."""
-    patience: int = 15
+    patience: int = 10
     """Passes without a better log loss on the tuning subjects, after which training stops."""
     seed: int = 0
     """Seed of weights, order, masking and dropout."""

@@ -118,22 +118,3 @@ KINDS: dict[str, Any] = {
 def make_encoder(layout: Layout, width: int, dropout: float) -> Encoder:
     """The encoder for the inputs of one modality."""
     return Encoder(KINDS[layout.kind](layout, width, dropout), width)
-
-
-class AdditivePath(nn.Module):
-    """A linear contribution of one modality to the logit, which starts at 0.
-
-    Of events, only the summaries take part, and of an image nothing does.
-    """
-
-    def __init__(self, layout: Layout) -> None:
-        super().__init__()
-        sizes = {"events": layout.sizes.get("num_variables", 0) * len(SUMMARY), "image": 0}
-        self.num_inputs = sizes.get(layout.kind, layout.num_inputs)
-        self.scale = max(1.0, self.num_inputs / MANY_INPUTS) ** 0.5
-        self.weight_1F = nn.Parameter(torch.zeros(1, self.num_inputs))
-        self.bias = nn.Parameter(torch.zeros(1))
-
-    def forward(self, features_BF: Tensor) -> Tensor:
-        """(B, F) to (B, 1)."""
-        return nn.functional.linear(features_BF[:, : self.num_inputs] / self.scale, self.weight_1F, self.bias)

@@ -3,9 +3,9 @@
 from typing import Any
 
 from lightning_modules.config import TrainingOptions, TransferOptions
+from lightning_modules.ensemble import Ensemble
 from lightning_modules.masking import ModalityMasking
 from lightning_modules.module import FusionModule
-from lightning_modules.network import FusionNetwork
 
 FROZEN = {"nothing": (), "encoders": ("encoders",), "encoders_and_fusion": ("encoders", "fusion")}
 
@@ -14,7 +14,7 @@ class FinetuneModule(FusionModule):
     """Trains with a learning rate for each part of the network, some of which may be frozen."""
 
     def __init__(
-        self, network: FusionNetwork, masking: ModalityMasking, options: TrainingOptions, transfer: TransferOptions
+        self, network: Ensemble, masking: ModalityMasking, options: TrainingOptions, transfer: TransferOptions
     ) -> None:
         super().__init__(network, masking, options)
         self.transfer = transfer

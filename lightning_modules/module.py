@@ -15,21 +15,22 @@ from torchmetrics.functional.classification import binary_auroc
 from cohorts.batches import Batch
 from cohorts.missingness import count_patterns, pattern_names
 from lightning_modules.config import TrainingOptions
+from lightning_modules.ensemble import NOBODY, Ensemble
 from lightning_modules.masking import STRATUM, ModalityMasking
-from lightning_modules.network import FusionNetwork
 
+GROUP = "group"  # its name in a batch: of cross-fitting
 SMALLEST_SHOWN = 11  # a pattern with fewer tuning subjects gets no curve of its own
 MOST_CURVES = 6
 
 
 class FusionModule(pl.LightningModule):
-    """Trains a FusionNetwork on batches of a CohortDataModule, hiding modalities as the masking says.
+    """Trains an Ensemble on batches of a CohortDataModule, hiding modalities as the masking says.
 
     A step is a function of weights, batch, seed and step number alone, so a run that was killed and resumed at a
     checkpoint ends with the same weights as one that was not.
     """
 
-    def __init__(self, network: FusionNetwork, masking: ModalityMasking, options: TrainingOptions) -> None:
+    def __init__(self, network: Ensemble, masking: ModalityMasking, options: TrainingOptions) -> None:
         super().__init__()
         self.network, self.masking, self.options = network, masking, options
         self._tuning: list[tuple[Tensor, ...]] = []
@@ -40,13 +41,22 @@ class FusionModule(pl.LightningModule):
         torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1)[0]))
         progress = self.global_step / max(1, int(self.trainer.estimated_stepping_batches))
         presence_BM = self.masking(batch["presence"], stratum_B=batch.get(STRATUM), progress=progress)
-        logits_B = self.network(self.masking.of_features(batch["features"]), presence_BM)
-        losses_B = binary_cross_entropy_with_logits(logits_B, batch["label"], reduction="none")
+        features = self.masking.of_features(batch["features"])
+        group_B = self._group(batch)
+        logits_KB = self.network.of_members(features, presence_BM, group_B)
+        losses_KB = binary_cross_entropy_with_logits(logits_KB, batch["label"].expand_as(logits_KB), reduction="none")
+        weight_KB = batch["weight"] * ~self.network.unseen(group_B)
         # Of the batch of all processes, whose gradients are averaged; with one, a sum is its own mean.
-        mean_weight = torch.as_tensor(self.all_gather(batch["weight"].sum())).mean()
-        loss = (losses_B * batch["weight"]).sum() / mean_weight
-        self.log("train/log_loss", loss, on_step=False, on_epoch=True, batch_size=len(losses_B))
+        mean_weight = torch.as_tensor(self.all_gather(weight_KB.sum())).mean().clamp(min=1e-12)
+        loss = (losses_KB * weight_KB).sum() / mean_weight
+        self.log("train/log_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch["label"]))
         return loss
+
+    @staticmethod
+    def _group(batch: Batch) -> Tensor:
+        """Of cross-fitting; without one, every member is trained on everybody, and judged by the tuning people."""
+        nobody_B = torch.full_like(batch["label"], NOBODY, dtype=torch.long)
+        return batch.get(GROUP, nobody_B)
 
     def tuning_presence(self, presence_BM: Tensor, stratum_B: Tensor | None = None) -> Tensor:
         """What the tuning subjects show; as they are, unless a regime says otherwise."""
@@ -55,7 +65,7 @@ class FusionModule(pl.LightningModule):
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         """Collect logits; metrics are computed over all tuning subjects at once."""
         presence_BM = self.tuning_presence(batch["presence"], batch.get(STRATUM))
-        logits_B = self.network(batch["features"], presence_BM)
+        logits_B = self.network(batch["features"], presence_BM, self._group(batch))
         self._tuning.append((logits_B, batch["label"], batch["weight"], presence_BM))
 
     def on_validation_epoch_end(self) -> None:

@@ -1,4 +1,4 @@
-"""The network: encoders, fusion, and an additive path beside it; a plain nn.Module.
+"""The network: encoders and a fusion; a plain nn.Module.
 
 Shapes: B batch, M modalities, F inputs of one modality, D token width.
 """
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from cohorts.preprocessing import Layout
 from lightning_modules.config import NetworkOptions
-from lightning_modules.encoders import AdditivePath, make_encoder
+from lightning_modules.encoders import make_encoder
 from lightning_modules.fusion import LateFusion, make_fusion
 
 
@@ -22,10 +22,9 @@ def _key(modality: str) -> str:
 class FusionNetwork(nn.Module):
     """One logit a subject, from whichever modalities it has.
 
-    The logit is a prior, plus (under attention) a linear contribution of each present modality, plus the fusion's own
-    logit. A subject without any modality gets what the prior gives, and whatever of the fusion reads no modality: a
-    finite, constant answer. Values of an absent modality are never read, under any fusion; early fusion alone lets the
-    encoder read zeros in their place.
+    The logit is a prior plus the fusion's own logit. A subject without any modality gets what the prior gives, and
+    whatever of the fusion reads no modality: a finite, constant answer. Values of an absent modality are never read,
+    under any fusion; early fusion alone lets the encoder read zeros in their place.
 
     Args:
         layouts: Modality to the layout of its inputs, in the order of the columns of presence.
@@ -40,9 +39,6 @@ class FusionNetwork(nn.Module):
         )
         self.fusion = make_fusion(len(layouts), options)
         self.zero_filled = options.fusion == "early"
-        self.additive = nn.ModuleDict()
-        if options.fusion == "attention":
-            self.additive = nn.ModuleDict({_key(name): AdditivePath(layout) for name, layout in layouts.items()})
         self.prior = nn.Parameter(torch.zeros(()))
 
     def forward(self, features: Mapping[str, Tensor], presence_BM: Tensor) -> Tensor:
@@ -59,15 +55,12 @@ class FusionNetwork(nn.Module):
         tokens_BMD = torch.stack([self.encoders[_key(name)](clean[name]) for name in self.modalities], dim=1)
         if not self.zero_filled:
             tokens_BMD = torch.where(presence_BM[..., None], tokens_BMD, 0.0)
-        logits_B = self.prior + self.fusion(tokens_BMD, presence_BM)
-        if self.additive:
-            linear_BM = torch.cat([self.additive[_key(name)](clean[name]) for name in self.modalities], dim=1)
-            logits_B = logits_B + (linear_BM * presence_BM).sum(1)
+        logits_B: Tensor = self.prior + self.fusion(tokens_BMD, presence_BM)
         return logits_B
 
     def parts(self) -> dict[str, list[nn.Parameter]]:
         """Parameters of the encoders, of the fusion, and of the heads (whatever makes a logit)."""
-        heads = {name for name, _ in self.named_parameters() if name.startswith(("additive.", "prior", "fusion.head."))}
+        heads = {name for name, _ in self.named_parameters() if name.startswith(("prior", "fusion.head."))}
         if isinstance(self.fusion, LateFusion):
             heads |= {name for name, _ in self.named_parameters() if name.startswith("fusion.")}
         found: dict[str, list[nn.Parameter]] = {"encoders": [], "fusion": [], "heads": []}

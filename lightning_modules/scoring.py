@@ -10,16 +10,18 @@ from scipy.special import expit
 from cohorts.cohort import Cohort
 from cohorts.errors import InputError
 from cohorts.missingness import pattern_names
+from cohorts.splits import cross_fitting_groups
 from lightning_modules.bundle import Bundle
 from lightning_modules.calibration import Scored
 from lightning_modules.calibration_choice import Chosen, choose_calibration
 from lightning_modules.config import CalibrationOptions
 from lightning_modules.conformal import fit_conformal
+from lightning_modules.ensemble import NOBODY
 
 ROWS_AT_ONCE = 8192
 
 
-def score(bundle: Bundle, cohort: Cohort, *, calibrated: bool = True) -> np.ndarray:
+def score(bundle: Bundle, cohort: Cohort, *, calibrated: bool = True, out_of_bag: bool = False) -> np.ndarray:
     """Predicted risk of a positive label.
 
     Computed in float64 and rounded to 9 decimals, so that a subject's score does not depend on who else is scored.
@@ -28,6 +30,7 @@ def score(bundle: Bundle, cohort: Cohort, *, calibrated: bool = True) -> np.ndar
         bundle: Trained model.
         cohort: Subjects with the bundle's modalities, in any pattern, with at least one each.
         calibrated: False for what the network says before it is calibrated.
+        out_of_bag: Whether these are tuning or training people, who must be scored by what never saw them.
 
     Returns:
         float64 (N,), 0 to 1.
@@ -35,7 +38,7 @@ def score(bundle: Bundle, cohort: Cohort, *, calibrated: bool = True) -> np.ndar
     Raises:
         InputError: Some subjects have no modality.
     """
-    logits = _logits(bundle, cohort)
+    logits = _logits(bundle, cohort, out_of_bag=out_of_bag)
     if calibrated:
         logits = bundle.calibration(logits, _pattern(bundle, cohort))
     return expit(logits).round(9)
@@ -66,20 +69,21 @@ def calibrate(bundle: Bundle, tuning: Cohort, options: CalibrationOptions) -> tu
 
     Args:
         bundle: Trained, not yet saved.
-        tuning: The tuning subjects of the cohort that it will serve, with their weights.
+        tuning: The tuning subjects of the cohort that it will serve, with their weights; of a bundle with several
+            groups, its training subjects may be among them.
         options: How.
 
     Returns:
         The bundle with both, and what was measured, which is too good where training stopped by the same people (see
         `calibration_choice`). Nonconformity is that of cross-fitted scores.
     """
-    people = Scored(_logits(bundle, tuning), tuning.label, tuning.weight, _pattern(bundle, tuning))
+    people = Scored(_logits(bundle, tuning, out_of_bag=True), tuning.label, tuning.weight, _pattern(bundle, tuning))
     chosen = choose_calibration(people, options)
     conformal = fit_conformal(expit(chosen.cross_fitted), people.label, people.weight, people.pattern)
     return replace(bundle, calibration=chosen.calibration, conformal=conformal, digest=""), chosen
 
 
-def _logits(bundle: Bundle, cohort: Cohort) -> np.ndarray:
+def _logits(bundle: Bundle, cohort: Cohort, *, out_of_bag: bool) -> np.ndarray:
     """Uncalibrated, float64 (N,)."""
     nobody = int((~cohort.presence.any(axis=1)).sum())
     if nobody:
@@ -87,13 +91,21 @@ def _logits(bundle: Bundle, cohort: Cohort) -> np.ndarray:
     inputs = bundle.preprocessing.transform(cohort)
     presence = _presence(bundle, cohort)
     network = copy.deepcopy(bundle.network).double().eval()
+    group = groups_of(bundle, cohort) if out_of_bag else np.full(len(cohort), NOBODY)
     logits = np.empty(len(cohort))
     with torch.inference_mode():
         for start in range(0, len(cohort), ROWS_AT_ONCE):
             rows = slice(start, start + ROWS_AT_ONCE)
             features = {name: torch.as_tensor(values[rows], dtype=torch.float64) for name, values in inputs.items()}
-            logits[rows] = network(features, torch.as_tensor(presence[rows])).numpy()
+            logits[rows] = network(features, torch.as_tensor(presence[rows]), torch.as_tensor(group[rows])).numpy()
     return logits
+
+
+def groups_of(bundle: Bundle, cohort: Cohort) -> np.ndarray:
+    """The cross-fitting group of each subject of training or tuning, int (N,)."""
+    if bundle.network.num_groups == 1:  # which the tuning people are
+        return np.zeros(len(cohort), dtype=int)
+    return cross_fitting_groups(cohort.subject_id, bundle.network.num_groups)
 
 
 def _presence(bundle: Bundle, cohort: Cohort) -> np.ndarray:

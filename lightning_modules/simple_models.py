@@ -5,7 +5,6 @@ gives a simple model most of the robustness that modality masking gives a networ
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from sklearn.metrics import log_loss
 from threadpoolctl import threadpool_limits
 
 from lightning_modules.masking import ModalityMasking
+from lightning_modules.rows import Rows
 from lightning_modules.subsets import Scorer
 
 KINDS = ("logistic", "boosting")
@@ -23,23 +23,6 @@ MASKED = "_masked"
 NAMES = tuple(f"{kind}{copies}" for kind in KINDS for copies in ("", MASKED))
 NUM_COPIES = 2
 NUM_THREADS = 1
-
-
-@dataclass(frozen=True)
-class Rows:
-    """People with their inputs.
-
-    Attributes:
-        inputs: Modality to inputs, float (N, F); 0 where absent.
-        presence: bool (N, M).
-        label: 1 positive, 0 negative, (N,).
-        weight: Of a person's loss, (N,).
-    """
-
-    inputs: Mapping[str, np.ndarray]
-    presence: np.ndarray
-    label: np.ndarray
-    weight: np.ndarray
 
 
 def fit_simple(name: str, training: Rows, tuning: Rows, masking: ModalityMasking, *, seed: int) -> Scorer:
@@ -71,7 +54,7 @@ def fit_simple(name: str, training: Rows, tuning: Rows, masking: ModalityMasking
         ]
     best = fitted[int(np.argmin(losses))]
 
-    def score(inputs: Mapping[str, np.ndarray], presence: np.ndarray) -> np.ndarray:
+    def score(inputs: Mapping[str, np.ndarray], presence: np.ndarray, _: np.ndarray | None = None) -> np.ndarray:
         with threadpool_limits(NUM_THREADS):
             risks: np.ndarray = best.predict_proba(table_of(inputs, presence, kind))[:, 1].astype(float)
         return risks

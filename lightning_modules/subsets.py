@@ -19,8 +19,9 @@ MOST_COMPLETE = 6  # modalities up to which all subsets are looked at
 NUM_SAMPLED = 64  # subsets of more modalities
 LEAST_OF_A_CLASS, LEAST_SHARE = 11, 0.1  # of people who have all common modalities
 
-Scorer = Callable[[Mapping[str, np.ndarray], np.ndarray], np.ndarray]
-"""From inputs (modality to float (N, F)) and presence, bool (N, M) with a True in every row, to risks, float64 (N,)."""
+Scorer = Callable[[Mapping[str, np.ndarray], np.ndarray, np.ndarray | None], np.ndarray]
+"""From inputs (modality to float (N, F)), presence, bool (N, M) with a True in every row, and cross-fitting groups, int
+(N,), None for new people, to risks, float64 (N,)."""
 
 
 def subsets_of(
@@ -65,7 +66,7 @@ def bundle_scorer(bundle: Bundle) -> Scorer:
     """
     network = copy.deepcopy(bundle.network).double().eval()
 
-    def score(inputs: Mapping[str, np.ndarray], presence: np.ndarray) -> np.ndarray:
+    def score(inputs: Mapping[str, np.ndarray], presence: np.ndarray, group: np.ndarray | None = None) -> np.ndarray:
         logits = np.empty(len(presence))
         with torch.inference_mode():
             for start in range(0, len(presence), ROWS_AT_ONCE):
@@ -73,7 +74,8 @@ def bundle_scorer(bundle: Bundle) -> Scorer:
                 features = {
                     name: torch.as_tensor(inputs[name][rows], dtype=torch.float64) for name in network.modalities
                 }
-                logits[rows] = network(features, torch.as_tensor(presence[rows])).numpy()
+                group_B = None if group is None else torch.as_tensor(group[rows])
+                logits[rows] = network(features, torch.as_tensor(presence[rows]), group_B).numpy()
         risks: np.ndarray = expit(bundle.calibration(logits, pattern_names(presence, network.modalities))).round(9)
         return risks
 
@@ -81,7 +83,11 @@ def bundle_scorer(bundle: Bundle) -> Scorer:
 
 
 def scores_under(
-    scorer: Scorer, inputs: Mapping[str, np.ndarray], presence: np.ndarray, subsets: np.ndarray
+    scorer: Scorer,
+    inputs: Mapping[str, np.ndarray],
+    presence: np.ndarray,
+    subsets: np.ndarray,
+    group: np.ndarray | None = None,
 ) -> np.ndarray:
     """Scores of the same subjects under each subset of modalities.
 
@@ -90,6 +96,7 @@ def scores_under(
         inputs: Modality to inputs, float (N, F).
         presence: What each subject has, bool (N, M).
         subsets: bool (S, M); what a subject shows is what it has and the subset allows.
+        group: Cross-fitting groups of tuning people, int (N,), so that each is scored by what never saw them.
 
     Returns:
         float64 (S, N), 0 to 1; NaN where nothing is left of a subject.
@@ -99,7 +106,11 @@ def scores_under(
         shown = presence & subset
         rows = np.flatnonzero(shown.any(axis=1))
         if len(rows):
-            found[number, rows] = scorer({name: values[rows] for name, values in inputs.items()}, shown[rows])
+            found[number, rows] = scorer(
+                {name: values[rows] for name, values in inputs.items()},
+                shown[rows],
+                None if group is None else group[rows],
+            )
     return found
 
 

@@ -13,8 +13,10 @@ from cohorts.preprocessing import Preprocessing
 from lightning_modules.bundle import load_bundle
 from lightning_modules.config import MaskingOptions, NetworkOptions, TrainingOptions, TransferOptions
 from lightning_modules.masking import ModalityMasking
+from lightning_modules.rows import Rows, rows_of
+from lightning_modules.scoring import groups_of
 from lightning_modules.shapley import gain_in_log_loss, shapley
-from lightning_modules.simple_models import NAMES, Rows, fit_simple
+from lightning_modules.simple_models import NAMES, fit_simple
 from lightning_modules.subsets import Scorer, bundle_scorer, scores_under
 from scripts.command_line import say
 from scripts.comparison_setting import PARTS, Setting, record
@@ -28,7 +30,7 @@ from validation.degradation import Scored
 PAGE, DATA = "comparison.html", "comparison.json"
 DEPLOYED, WITHOUT = "deployed.", "without."
 MOST_EXPLAINED = 1000  # held-out people whose Shapley values are averaged
-THEN = MaskingOptions(policy="rate")  # of fine-tuning, as workflow has it
+THEN = MaskingOptions(policy="random_rate")  # of fine-tuning, as workflow has it
 
 
 def train_networks(
@@ -47,24 +49,20 @@ def train_networks(
 def judge(stage: Stage, setting: Setting, training: TrainingOptions, stated: Mapping[str, float]) -> None:
     """Score with every model, compare, explain the recommended one, and write the page and its twin."""
     files = {name: stage.folder / "scores" / f"{name}.parquet" for name in (*FUSIONS, UNMASKED, *NAMES)}
-    own = {name: network_of(stage.folder / name / "finetune") for name in (*FUSIONS, UNMASKED)}
-    preprocessing = own["attention"][1]
+    own = {name: load_bundle(stage.folder / name / "finetune" / "bundle") for name in (*FUSIONS, UNMASKED)}
+    preprocessing = own["attention"].preprocessing
     for name, file in files.items():
         if not file.exists():
-            scorer, inputs = own.get(name) or (simple_of(name, setting, preprocessing, training), preprocessing)
-            write_scores(file, setting, scorer, inputs)
+            scorer = simple_of(name, setting, preprocessing, training) if name in NAMES else bundle_scorer(own[name])
+            group = groups_of(own["attention"], setting.part("tuning"))
+            write_scores(file, setting, scorer, preprocessing, group)
             say(f"{name}: scored under {len(setting.subsets)} subsets of modalities")
     scored = read_scores(files, setting)
     found = compare(record(setting, stated), scored["tuning"], scored["held_out"], setting.subsets)
-    found = with_explanation(found, *explain(setting, *own[found["recommendation"]["fusion"]]))
+    chosen = own[found["recommendation"]["fusion"]]
+    found = with_explanation(found, *explain(setting, bundle_scorer(chosen), chosen.preprocessing))
     write_whole(stage.folder / DATA, canonical_json(found))
     write_whole(stage.folder / PAGE, render(found))
-
-
-def network_of(folder: Path) -> tuple[Scorer, Preprocessing]:
-    """Scorer and preprocessing of the bundle in a stage's folder."""
-    bundle = load_bundle(folder / "bundle")
-    return bundle_scorer(bundle), bundle.preprocessing
 
 
 def simple_of(name: str, setting: Setting, preprocessing: Preprocessing, training: TrainingOptions) -> Scorer:
@@ -73,27 +71,32 @@ def simple_of(name: str, setting: Setting, preprocessing: Preprocessing, trainin
 
     def of(*parts: str) -> Rows:
         chosen = setting.people.take(rows(*parts))
-        return Rows(preprocessing.transform(chosen), chosen.presence, chosen.label, chosen.weight)
+        return rows_of(chosen, preprocessing)
 
     policy = ModalityMasking(THEN, setting.people.presence[rows("sparse_train")])
     return fit_simple(name, of("rich_train", "sparse_train"), of("sparse_tuning"), policy, seed=training.seed)
 
 
-def write_scores(file: Path, setting: Setting, scorer: Scorer, preprocessing: Preprocessing) -> None:
-    """Score tuning and held-out people at deployment and under every subset: one row a person, one column a setting."""
+def write_scores(
+    file: Path, setting: Setting, scorer: Scorer, preprocessing: Preprocessing, tuning_group: np.ndarray
+) -> None:
+    """Score tuning and held-out people at deployment and under every subset: one row a person, one column a setting.
+
+    Tuning people are scored out of the bag, by what never saw their group.
+    """
     frames = []
     for name in PARTS:
         part, complete = setting.part(name), setting.complete(name)
-        inputs = preprocessing.transform(part)
+        inputs, group = preprocessing.transform(part), tuning_group if name == "tuning" else None
         everything = np.ones((1, len(part.modalities)), dtype=bool)
         columns = {
-            f"{DEPLOYED}{draw}": scores_under(scorer, inputs, shown, everything)[0]
+            f"{DEPLOYED}{draw}": scores_under(scorer, inputs, shown, everything, group)[0]
             for draw, shown in enumerate(setting.shown(name))
         }
-        under = scores_under(scorer, inputs, part.presence & complete[:, None], setting.subsets)
+        under = scores_under(scorer, inputs, part.presence & complete[:, None], setting.subsets, group)
         columns |= dict(zip(setting.names, under, strict=True))
         one_less = np.vstack([everything, ~np.eye(len(part.modalities), dtype=bool)])
-        each = scores_under(scorer, inputs, part.presence, one_less)
+        each = scores_under(scorer, inputs, part.presence, one_less, group)
         columns |= {f"{WITHOUT}{m}": scores for m, scores in zip(["", *part.modalities], each, strict=True)}
         frames.append(pd.DataFrame({"subject_id": part.subject_id.astype(str), "part": name, **columns}))
     write_table(file, pd.concat(frames, ignore_index=True))

@@ -25,7 +25,7 @@ def finetune(
     data: Path | None = None,
     held_out_site: str | None = None,
     network: NetworkOptions | None = None,
-    masking: MaskingOptions = MaskingOptions(policy="rate"),
+    masking: MaskingOptions = MaskingOptions(policy="random_rate"),
     training: TrainingOptions = TrainingOptions(),
     transfer: TransferOptions = TransferOptions(),
     calibration: CalibrationOptions = CalibrationOptions(),
@@ -58,8 +58,10 @@ def finetune(
     options |= {"transfer": replace(transfer, replay_weight=replay)}
     options |= {"network": None if pretrained else network or NetworkOptions()}
     from lightning_modules.bundle import versions
+    from lightning_modules.experts import fit_first, groups_in, judged_parts, part_weights, training_of
     from lightning_modules.finetune import FinetuneModule
     from lightning_modules.masking import masking_for
+    from lightning_modules.module import GROUP
     from lightning_modules.training import check_accelerator
     from scripts.training_run import train_and_save
     from scripts.training_stage import (
@@ -83,7 +85,12 @@ def finetune(
     say_concerns(people)
     policy, more = masking_for(masking, people, split, start.preprocessing)
     module = FinetuneModule(start.network, policy, training, transfer)
-    weights = {"sparse_train": 1.0, "rich_train": replay}
+    weights, num_groups = part_weights({"sparse": 1.0, "rich": replay}), start.options.num_groups
+    whom = training_of(
+        people, split, start.preprocessing, weights, judged="sparse", num_groups=num_groups, seed=training.seed
+    )
+    fit_first(start.network, whom)
+    more |= {GROUP: groups_in(people, split, num_groups)}
     batches = make_batches(
         stage,
         people,
@@ -96,9 +103,18 @@ def finetune(
     )
     provenance = {"stage": "finetune", "options": essential(options), "depends_on": depends_on, "versions": versions()}
     bundle = replace(start, provenance=provenance, digest="")
-    calibrated_on = (people.take(split.rows("sparse_tuning")), calibration)
+    calibrated_on = (people.take(split.rows(*judged_parts(num_groups))), calibration)
     train_and_save(
-        stage, "finetune", module, batches, bundle, split, dashboard, options=options, calibrated_on=calibrated_on
+        stage,
+        "finetune",
+        module,
+        batches,
+        bundle,
+        split,
+        dashboard,
+        options=options,
+        experts=whom,
+        calibrated_on=calibrated_on,
     )
 
 

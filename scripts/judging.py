@@ -65,8 +65,9 @@ def _predictions(case: Case, chosen: Cohort, part: str) -> pd.DataFrame:
     from lightning_modules.scoring import score
 
     people = describe_people(chosen, np.full(len(chosen), part, dtype=object))
-    controls = {control: score(bundle, chosen) for control, bundle in case.controls.items()}
-    return make_predictions(people, score(case.model, chosen), controls)
+    out_of_bag = part == "tuning"
+    controls = {control: score(bundle, chosen, out_of_bag=out_of_bag) for control, bundle in case.controls.items()}
+    return make_predictions(people, score(case.model, chosen, out_of_bag=out_of_bag), controls)
 
 
 def _facts(case: Case, point_kept: bool) -> dict[str, bool]:

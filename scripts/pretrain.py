@@ -40,7 +40,9 @@ def pretrain(
     check_options(network, masking, training)
     from cohorts.preprocessing import fit_preprocessing
     from lightning_modules.bundle import Bundle, fresh_network, versions
+    from lightning_modules.experts import fit_first, groups_in, part_weights, training_of
     from lightning_modules.masking import masking_for
+    from lightning_modules.module import GROUP
     from lightning_modules.pretrain import PretrainModule
     from lightning_modules.training import check_accelerator
     from scripts.training_run import train_and_save
@@ -60,7 +62,12 @@ def pretrain(
     model = fresh_network(preprocessing, network, seed=training.seed, prevalence=float(people.label[rich].mean()))
     policy, more = masking_for(masking, people, split, preprocessing)
     module = PretrainModule(model, policy, training)
-    weights = {"rich_train": 1.0}
+    weights = part_weights({"rich": 1.0})
+    whom = training_of(
+        people, split, preprocessing, weights, judged="rich", num_groups=network.num_groups, seed=training.seed
+    )
+    fit_first(model, whom)
+    more |= {GROUP: groups_in(people, split, network.num_groups)}
     batches = make_batches(
         stage, people, split, preprocessing, training, train_weights=weights, tuning_part="rich_tuning", more=more
     )

@@ -22,9 +22,10 @@ from lightning_modules.config import (
     TrainingOptions,
     TransferOptions,
 )
+from lightning_modules.experts import Training, fit_first, fit_last, groups_in, judged_parts, part_weights, training_of
 from lightning_modules.finetune import FinetuneModule
 from lightning_modules.masking import ModalityMasking
-from lightning_modules.module import FusionModule
+from lightning_modules.module import GROUP, FusionModule
 from lightning_modules.pretrain import PretrainModule
 from lightning_modules.scoring import calibrate, score
 from lightning_modules.training import fit
@@ -58,32 +59,40 @@ def fit_network(
     options = NetworkOptions(fusion=cast(Any, name)) if name in FUSIONS else NetworkOptions()
     rich, sparse = split.rows("rich_train"), split.rows("sparse_train")
     preprocessing = fit_preprocessing(people.take(split.rows("rich_train", "sparse_train")))
+    masked = {"first": MaskingOptions(), "then": MaskingOptions(policy="random_rate")}
     start = sparse if name in (SCRATCH, POOLED) else rich
     prevalence = float(people.label[start].mean())
     network = fresh_network(preprocessing, options, seed=training.seed, prevalence=prevalence)
 
-    def train(module: FusionModule, weights: dict[str, float], tuning_part: str) -> None:
+    def train(module: FusionModule, weights: dict[str, float], judged: str) -> Training:
+        whom = training_of(
+            people, split, preprocessing, weights, judged=judged, num_groups=options.num_groups, seed=training.seed
+        )
+        fit_first(network, whom)
         batches = CohortDataModule(
             people,
             split,
             preprocessing,
             train_weights=weights,
-            tuning_part=tuning_part,
+            tuning_part=f"{judged}_tuning",
             batch_size=training.batch_size,
             seed=training.seed,
+            more={GROUP: groups_in(people, split, options.num_groups)},
         )
         with TemporaryDirectory() as checkpoints:
             fit(module, batches, Path(checkpoints), title=name, logger=None)
+        return whom
 
     presence = people.presence[sparse]
     if name in FUSIONS:
-        module = PretrainModule(network, ModalityMasking(MaskingOptions(), presence), training)
-        train(module, {"rich_train": 1.0}, "rich_tuning")
-    masking = ModalityMasking(MaskingOptions(policy="rate"), presence)
+        module = PretrainModule(network, ModalityMasking(masked["first"], presence), training)
+        train(module, part_weights({"rich": 1.0}), "rich")
+    masking = ModalityMasking(masked["then"], presence)
     finetune = FinetuneModule(network, masking, training, TransferOptions())
-    train(finetune, {"sparse_train": 1.0, "rich_train": 0.0 if name == SCRATCH else 1.0}, "sparse_tuning")
+    whom = train(finetune, part_weights({"sparse": 1.0, "rich": 0.0 if name == SCRATCH else 1.0}), "sparse")
+    fit_last(network, whom)
     bundle = Bundle(network, options, preprocessing, people.spec, {})
-    bundle, _ = calibrate(bundle, people.take(split.rows("sparse_tuning")), CalibrationOptions())
+    bundle, _ = calibrate(bundle, people.take(split.rows(*judged_parts(options.num_groups))), CalibrationOptions())
 
     def predict(rows: np.ndarray, kept: np.ndarray) -> np.ndarray:
         order = np.argsort(rows)
