@@ -161,7 +161,7 @@ def test_names_that_the_cohort_does_not_know_never_reach_a_mask() -> None:
 
 
 def test_a_subject_of_a_stratum_draws_a_pattern_of_that_stratum_and_stratum_0_one_of_everybody() -> None:
-    stratum = np.array([0, 2, 1, 1, 1] * 20)  # of TARGET's people; a stratum has patterns of all three kinds
+    stratum = np.array([2, 1, 1] * 30 + [0] * 10)  # of TARGET's people, with frequencies unlike those of everybody
     masking = ModalityMasking(only("empirical"), TARGET, NAMES, target_stratum=stratum)
     for number, of in ((0, TARGET), (1, TARGET[stratum == 1]), (2, TARGET[stratum == 2])):
         kept = masking(EVERYBODY, generator(), stratum_B=torch.full((len(EVERYBODY),), number))

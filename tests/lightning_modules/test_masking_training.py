@@ -22,6 +22,9 @@ from lightning_modules.module import FusionModule
 from lightning_modules.network import FusionNetwork
 from lightning_modules.pretrain import PretrainModule
 from lightning_modules.training import fit
+from scripts.dashboard import DashboardOptions
+from scripts.finetune import finetune
+from scripts.pretrain import pretrain
 
 TRAINING = TrainingOptions(num_epochs=3, batch_size=64)
 
@@ -163,3 +166,19 @@ def test_strata_reach_the_masking_in_training_and_in_tuning(
     np.testing.assert_array_equal(np.sort(first_epoch.numpy()), np.sort(stratum[trained]))
     if regime == "pretrain":
         np.testing.assert_array_equal(seen.strata[-1].numpy(), stratum[split.rows("rich_tuning")])
+
+
+@pytest.mark.parametrize("script", [pretrain, finetune])
+def test_the_batches_of_a_script_carry_strata(script: Callable[..., None], tables: Path, tmp_path: Path) -> None:
+    weights = []
+    for given in ((), ("age",)):
+        script(
+            cohort="synthetic",
+            data=tables,
+            out=tmp_path / f"given_{len(given)}",
+            masking=MaskingOptions(given=given),
+            training=TrainingOptions(num_epochs=1),
+            dashboard=DashboardOptions(mode="disabled"),
+        )
+        weights.append((tmp_path / f"given_{len(given)}" / "bundle" / "weights.safetensors").read_bytes())
+    assert weights[0] != weights[1], "without strata, patterns are those of everybody"
