@@ -27,7 +27,7 @@ def bundle(request: pytest.FixtureRequest, people: Cohort, preprocessing: Prepro
     network = fresh_network(preprocessing, options, seed=0, prevalence=0.4)
     with torch.no_grad():
         for parameter in network.parameters():
-            parameter.add_(0.1 * torch.randn_like(parameter))
+            parameter.add_(0.2 * torch.randn_like(parameter))
     return Bundle(network.eval(), options, preprocessing, people.spec, {"stage": "test"})
 
 

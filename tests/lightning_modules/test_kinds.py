@@ -39,7 +39,7 @@ def five_kinds(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
 def trained(five_kinds: Cohort, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     split = make_split(five_kinds)
     preprocessing = fit_preprocessing(five_kinds.take(split.rows("rich_train", "sparse_train")))
-    network = fresh_network(preprocessing, NetworkOptions(), seed=0, prevalence=0.3)
+    network = fresh_network(preprocessing, NetworkOptions(num_members=1), seed=0, prevalence=0.3)
     masking = ModalityMasking(MaskingOptions(policy="rate", rate=0.5, alone_share=0.3), five_kinds.presence)
     batches = CohortDataModule(
         five_kinds,
@@ -52,7 +52,7 @@ def trained(five_kinds: Cohort, tmp_path_factory: pytest.TempPathFactory) -> Bun
     )
     fit(PretrainModule(network, masking, TRAINING), batches, tmp_path_factory.mktemp("fit"), title="five", logger=None)
     folder = tmp_path_factory.mktemp("bundle") / "bundle"
-    save_bundle(Bundle(network, NetworkOptions(), preprocessing, five_kinds.spec, {}), folder)
+    save_bundle(Bundle(network, NetworkOptions(num_members=1), preprocessing, five_kinds.spec, {}), folder)
     return load_bundle(folder)  # what was saved must be enough to score every kind
 
 
@@ -99,7 +99,7 @@ def test_weights_move_what_is_learnt(five_kinds: Cohort, tmp_path: Path) -> None
         "heavy": np.where(five_kinds.label == 1, 50.0, 1.0),
     }.items():
         cohort = replace(five_kinds, weight=weight)
-        network = fresh_network(preprocessing, NetworkOptions(), seed=0, prevalence=0.3)
+        network = fresh_network(preprocessing, NetworkOptions(num_members=1), seed=0, prevalence=0.3)
         module = PretrainModule(network, ModalityMasking(MaskingOptions(), cohort.presence), TRAINING)
         module.options = replace(TRAINING, num_epochs=2)
         batches = CohortDataModule(
@@ -112,5 +112,7 @@ def test_weights_move_what_is_learnt(five_kinds: Cohort, tmp_path: Path) -> None
             seed=0,
         )
         fit(module, batches, tmp_path / name, title=name, logger=None)
-        means[name] = score(Bundle(network, NetworkOptions(), preprocessing, cohort.spec, {}), cohort).mean()
+        means[name] = score(
+            Bundle(network, NetworkOptions(num_members=1), preprocessing, cohort.spec, {}), cohort
+        ).mean()
     assert means["heavy"] > means["equal"] + 0.3

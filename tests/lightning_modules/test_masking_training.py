@@ -81,7 +81,7 @@ def train(
         stop_at: int = -1,
         batches: str = "memory",
     ) -> tuple[dict[str, torch.Tensor], Seen]:
-        network = fresh_network(preprocessing, NetworkOptions(), seed=0, prevalence=0.4)
+        network = fresh_network(preprocessing, NetworkOptions(num_members=1), seed=0, prevalence=0.4)
         masking, more = masking_for(options, people, split, preprocessing)
         module: FusionModule = PretrainModule(network, masking, TRAINING)
         if regime == "finetune":

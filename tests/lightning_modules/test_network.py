@@ -92,8 +92,6 @@ def parameters_of(network: FusionNetwork, m: int) -> list[Tensor]:
     """All that belongs to one modality alone; views, so that writing to them changes the network."""
     name = f"of_{network.modalities[m]}"
     found = [*network.encoders[name].parameters()]
-    if network.additive:
-        found += [*network.additive[name].parameters()]
     if isinstance(network.fusion, LateFusion):
         found += [p[m : m + 1] for p in network.fusion.parameters()]
     return found

@@ -76,7 +76,7 @@ tables, out, devices, batches, start = sys.argv[1:]
 people = read_cohort(load_spec("synthetic"), Path(tables))
 split = make_split(people)
 preprocessing = fit_preprocessing(people.take(split.rows("rich_train", "sparse_train")))
-network = fresh_network(preprocessing, NetworkOptions(dropout=0.0), seed=0, prevalence=0.4)
+network = fresh_network(preprocessing, NetworkOptions(dropout=0.0, num_members=1), seed=0, prevalence=0.4)
 masking = ModalityMasking(MaskingOptions(policy="none"), people.presence)
 module = FusionModule(network, masking, TrainingOptions(num_epochs=2))
 out = Path(out)

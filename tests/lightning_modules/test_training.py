@@ -45,7 +45,7 @@ def train(
         training: TrainingOptions | None = None,
     ) -> tuple[State, dict]:
         training = training or TRAINING
-        network = network or fresh_network(preprocessing, NetworkOptions(), seed=0, prevalence=0.4)
+        network = network or fresh_network(preprocessing, NetworkOptions(num_members=1), seed=0, prevalence=0.4)
         masking = ModalityMasking(MaskingOptions(policy="rate"), cohort.presence[split.rows("sparse_train")])
         module = KilledModule(network, masking, training, transfer)
         module.dies_at, module.dies_judging_at = stop_at, stop_judging_at
@@ -178,7 +178,7 @@ def test_the_same_seed_gives_the_committed_numbers(train: Callable) -> None:
     """Made by this test's own training; a change of these numbers is a change of the method."""
     _, metrics = train()
     assert metrics["tuning/log_loss"] == pytest.approx(0.503, abs=0.01)
-    assert metrics["tuning/auroc"] == pytest.approx(0.857, abs=0.01)
+    assert metrics["tuning/auroc"] == pytest.approx(0.906, abs=0.01)
 
 
 def test_held_out_people_have_no_influence_at_all(train: Callable, people: Cohort, split: Split) -> None:
@@ -233,7 +233,7 @@ def test_a_replay_weight_of_zero_leaves_the_rich_cohort_out(train: Callable, peo
 def test_frozen_parts_stay_and_the_others_move(
     train: Callable, preprocessing: Preprocessing, transfer: TransferOptions, still: tuple[str, ...]
 ) -> None:
-    network = fresh_network(preprocessing, NetworkOptions(), seed=0, prevalence=0.4)
+    network = fresh_network(preprocessing, NetworkOptions(num_members=1), seed=0, prevalence=0.4)
     before = {name: [p.detach().clone() for p in parameters] for name, parameters in network.parts().items()}
     train(network=network, transfer=transfer)
     for name, parameters in network.parts().items():
@@ -243,7 +243,7 @@ def test_frozen_parts_stay_and_the_others_move(
 
 def test_a_lower_encoder_rate_moves_the_encoders_less(train: Callable, preprocessing: Preprocessing) -> None:
     def moved(rate: float) -> float:
-        network = fresh_network(preprocessing, NetworkOptions(), seed=0, prevalence=0.4)
+        network = fresh_network(preprocessing, NetworkOptions(num_members=1), seed=0, prevalence=0.4)
         before = torch.nn.utils.parameters_to_vector(network.parts()["encoders"]).detach().clone()
         train(network=network, transfer=TransferOptions(encoder_rate=rate), folder=f"rate{rate}")
         after = torch.nn.utils.parameters_to_vector(network.parts()["encoders"]).detach()
@@ -255,14 +255,14 @@ def test_a_lower_encoder_rate_moves_the_encoders_less(train: Callable, preproces
 def test_a_network_that_comes_out_of_a_bundle_is_trained_with_dropout_again(
     train: Callable, preprocessing: Preprocessing
 ) -> None:
-    network = fresh_network(preprocessing, NetworkOptions(), seed=0, prevalence=0.4)
+    network = fresh_network(preprocessing, NetworkOptions(num_members=1), seed=0, prevalence=0.4)
     assert equal(train(network=network.eval(), folder="a")[0], train(folder="b")[0])
 
 
 def test_pretraining_judges_every_epoch_under_the_same_masks(
     people: Cohort, split: Split, preprocessing: Preprocessing
 ) -> None:
-    network = fresh_network(preprocessing, NetworkOptions(), seed=0, prevalence=0.4)
+    network = fresh_network(preprocessing, NetworkOptions(num_members=1), seed=0, prevalence=0.4)
     masking = ModalityMasking(MaskingOptions(), people.presence[split.rows("sparse_train")])
     module = PretrainModule(network, masking, TRAINING)
     presence = torch.as_tensor(people.presence[split.rows("rich_tuning")])
