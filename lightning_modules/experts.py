@@ -129,8 +129,8 @@ def fit_first(network: Ensemble, training: Training) -> None:
 def fit_last(network: Ensemble, training: Training) -> None:
     """Fit the boosting expert, and mix all parts by the log loss of the judged people, each out of the bag.
 
-    The networks have the weight with the lowest loss. The trees get a share only where that betters it by more than
-    its standard error; without one they are dropped.
+    The simplest comes first: the additive expert alone, then with the networks, then with trees too; each is taken only
+    where it betters the loss by more than a standard error. Trees without a share are dropped.
     """
     if network.options.fusion != "attention":
         return
@@ -163,9 +163,9 @@ def _parts(network: Ensemble, rows: Rows, group: np.ndarray) -> dict[str, np.nda
     return {**parts, "label": rows.label, "weight": rows.weight}
 
 
-def _mix(parts: dict[str, np.ndarray], chosen: np.ndarray) -> tuple[float, float]:
-    """Weight of the networks and share of the trees, by the chosen people."""
-    of = {name: values[chosen] for name, values in parts.items()}
+def _mix(parts: dict[str, np.ndarray], of_whom: np.ndarray) -> tuple[float, float]:
+    """Weight of the networks and share of the trees, by these people, bool (N,)."""
+    of = {name: values[of_whom] for name, values in parts.items()}
     total = of["weight"].sum()
 
     def losses(weight: float, share: float) -> np.ndarray:
@@ -175,9 +175,16 @@ def _mix(parts: dict[str, np.ndarray], chosen: np.ndarray) -> tuple[float, float
     def mean(setting: tuple[float, float]) -> float:
         return float((of["weight"] * losses(*setting)).sum() / total)
 
-    without = min(((weight, 0.0) for weight in FUSION_WEIGHTS), key=mean)
-    if not of["boosting"].any():
-        return without
-    with_trees = min(((weight, share) for weight in FUSION_WEIGHTS for share in BOOSTING_SHARES), key=mean)
-    gain = of["weight"] * (losses(*without) - losses(*with_trees)) * len(of["label"]) / total
-    return with_trees if gain.mean() > gain.std() / len(gain) ** 0.5 else without
+    def better(tried: tuple[float, float], than: tuple[float, float]) -> bool:
+        gain = of["weight"] * (losses(*than) - losses(*tried)) * len(of["label"]) / total
+        return bool(gain.mean() > gain.std() / len(gain) ** 0.5)
+
+    if not of["additive"].any():  # the networks are all that there is beside trees
+        chosen = (1.0, 0.0)
+    else:
+        with_networks = min(((weight, 0.0) for weight in FUSION_WEIGHTS), key=mean)
+        chosen = with_networks if better(with_networks, (0.0, 0.0)) else (0.0, 0.0)
+    if of["boosting"].any():
+        with_trees = min(((weight, share) for weight in FUSION_WEIGHTS for share in BOOSTING_SHARES), key=mean)
+        chosen = with_trees if better(with_trees, chosen) else chosen
+    return chosen

@@ -258,7 +258,7 @@ def test_labels_of_a_group_do_not_reach_its_scores_out_of_the_bag(
 
 
 @pytest.mark.parametrize(("good", "expected"), [("additive", 0.0), ("both", 1.0)])
-def test_the_networks_get_the_weight_with_the_lowest_loss(good: str, expected: float) -> None:
+def test_the_networks_get_a_weight_only_where_they_help(good: str, expected: float) -> None:
     rng = np.random.default_rng(0)
     truth, noise = rng.normal(size=(2, 4000))
     label = (rng.random(4000) < expit(2 * truth)).astype(int)
