@@ -18,7 +18,7 @@ from lightning_modules.additive import num_read
 from lightning_modules.rows import Rows, log_losses
 
 MOST_INPUTS = 400  # a modality with more is not read
-MOST_ROUNDS, STEP = 300, 10  # the number of rounds is a multiple of the step
+MOST_ROUNDS, STEP = 150, 10  # the number of rounds is a multiple of the step
 
 
 class BoostingExpert(nn.Module):
@@ -118,7 +118,7 @@ def fit_boosting(
         for number in range(num_groups):
             used, here = (group != number) & (weight > 0), judged & (group == number)
             model = HistGradientBoostingClassifier(
-                learning_rate=0.05,
+                learning_rate=0.1,
                 max_iter=MOST_ROUNDS,
                 max_leaf_nodes=8,
                 l2_regularization=5.0,
