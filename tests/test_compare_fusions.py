@@ -22,7 +22,17 @@ def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def words(tables: Path) -> list[str | Path]:
     stated = ["--availability", '{"imaging": 0.2}']
-    return ["--cohort", "synthetic", "--data", tables, "--training.num_epochs", "1", "--network.num_members", "1", *stated]
+    return [
+        "--cohort",
+        "synthetic",
+        "--data",
+        tables,
+        "--training.num_epochs",
+        "1",
+        "--network.num_members",
+        "1",
+        *stated,
+    ]
 
 
 @pytest.fixture(scope="module")
