@@ -167,7 +167,7 @@ def names_in(pattern: str) -> frozenset[str]:
 class TrainingOptions:
     """How long and how fast to train."""
 
-    num_epochs: int = 20
+    num_epochs: int = 30
     """Most passes over the training subjects."""
     batch_size: int = 64
     """Subjects in a step."""
@@ -175,7 +175,7 @@ class TrainingOptions:
     """Highest learning rate of the one-cycle schedule."""
     weight_decay: float = 0.1
     """AdamW's weight decay."""
-    patience: int = 5
+    patience: int = 10
     """Passes without a better log loss on the tuning subjects, after which training stops."""
     seed: int = 0
     """Seed of weights, order, masking and dropout."""
