@@ -19,13 +19,13 @@ from torch import Tensor, nn
 
 from cohorts.modalities.events import SUMMARY
 from cohorts.preprocessing import Layout
+from lightning_modules.encoders import MANY_INPUTS
 from lightning_modules.rows import Rows, log_losses
 
 PENALTIES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # scikit-learn's C: the smaller, the stronger
 KNOTS = (-0.674, 0.0, 0.674)  # quartiles of a normal score
 MOST_BENT = 400  # inputs of a modality up to which they may bend
 LEAST_SCALE = 0.5  # what hardly varies is not blown up
-MANY_INPUTS = 256  # a modality with more is divided by the root of their number
 MOST_FOR_NEWTON = 1500  # columns; with more, a quasi-Newton method is quicker
 
 
@@ -96,7 +96,8 @@ def linear_columns(features: Mapping[str, Tensor], presence_BM: Tensor, layouts:
     """Inputs of the present modalities, 0 for absent ones, and presence: (B, C)."""
     parts = []
     for m, (name, layout) in enumerate(layouts.items()):
-        read, loud = num_read(layout), max(1.0, num_read(layout) / MANY_INPUTS) ** 0.5
+        read = num_read(layout)
+        loud = max(1.0, read / MANY_INPUTS) ** 0.5  # a wide modality starts no louder than a narrow one
         parts.append(torch.where(presence_BM[:, m, None], features[name][:, :read] / loud, 0.0))
     return torch.cat([*parts, presence_BM.to(parts[0].dtype)], 1)
 

@@ -153,6 +153,9 @@ class MaskingOptions:
         )
 
 
+FINETUNE_MASKING = MaskingOptions(policy="random_rate")  # what fine-tuning hides, unless it is told otherwise
+
+
 def names_in(pattern: str) -> frozenset[str]:
     """Names of the modalities of a pattern.
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from cohorts.modalities.events import CHANNELS, SUMMARY
 from cohorts.preprocessing import Layout
 
-MANY_INPUTS = 256
+MANY_INPUTS = 256  # from here on, a modality is a wide one
 
 
 class TabularEncoder(nn.Module):

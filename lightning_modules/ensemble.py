@@ -6,10 +6,11 @@ about is known of everybody.
 Shapes: B batch, M modalities, K members, G groups of people, P patterns.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
@@ -21,6 +22,7 @@ from lightning_modules.config import NetworkOptions
 from lightning_modules.network import FusionNetwork
 
 NOBODY = -1  # the group of who was not trained on
+ROWS_AT_ONCE = 8192
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,34 @@ class Mixture:
 
     fusion: tuple[float, float] = (1.0, 1.0)
     boosting: tuple[float, float] = (0.0, 0.0)
+
+
+def mixed(parts: Any, fusion: Any, boosting: Any) -> Any:
+    """The logits of the additive expert, the networks and the boosting expert, (3, B), as one: (B,).
+
+    Args:
+        parts: Tensor or array.
+        fusion: Weight of the networks, (B,) or one for all.
+        boosting: Share of the boosting expert, likewise.
+    """
+    return (1 - boosting) * (parts[0] + fusion * parts[1]) + boosting * parts[2]
+
+
+def in_pieces(
+    evaluate: Callable[[dict[str, Tensor], Tensor, Tensor | None], Tensor],
+    inputs: Mapping[str, np.ndarray],
+    presence: np.ndarray,
+    group: np.ndarray | None = None,
+) -> np.ndarray:
+    """What an ensemble in double precision, or a method of it, says of many people: float64, the last axis (N,)."""
+    found = []
+    with torch.inference_mode():
+        for start in range(0, len(presence), ROWS_AT_ONCE):
+            rows = slice(start, start + ROWS_AT_ONCE)
+            features = {name: torch.as_tensor(values[rows], dtype=torch.float64) for name, values in inputs.items()}
+            group_B = None if group is None else torch.as_tensor(group[rows])
+            found.append(evaluate(features, torch.as_tensor(presence[rows]), group_B).numpy())
+    return np.concatenate(found, axis=-1)
 
 
 class Ensemble(nn.Module):
@@ -73,32 +103,26 @@ class Ensemble(nn.Module):
             presence_BM: bool (B, M), True = measured.
             group_B: Group of each subject, int (B,): those are scored by what never saw their group. None: new people.
         """
-        return self.mixed(*self.parts_of(features, presence_BM, group_B), self.mixture)
+        rare_B = self.rare(presence_BM)
 
-    def parts_of(
-        self, features: Mapping[str, Tensor], presence_BM: Tensor, group_B: Tensor | None = None
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Logits of the additive expert, of the networks, of the boosting expert, and whose pattern is rare: (B,)."""
+        def of_each(pair: tuple[float, float]) -> Tensor:
+            common, rare = pair
+            return torch.where(rare_B, rare, common).to(self.members.prior.dtype)
+
+        parts_3B = self.parts_of(features, presence_BM, group_B)
+        return mixed(parts_3B, of_each(self.mixture.fusion), of_each(self.mixture.boosting))
+
+    def parts_of(self, features: Mapping[str, Tensor], presence_BM: Tensor, group_B: Tensor | None = None) -> Tensor:
+        """Logits of the additive expert, of the networks and of the boosting expert, 0 where there is none: (3, B)."""
         group_B = self._group(presence_BM, group_B)
         offset_KB = self.offsets(features, presence_BM, group_B)
         own_KB = self.members_alone(features, presence_BM)
-        judge_KB = self.unseen(group_B, only_then=False).to(own_KB.dtype)
-        of_experts_B = torch.zeros_like(own_KB[0])
+        judge_KB = (self.left_out(group_B) | (group_B == NOBODY)).to(own_KB.dtype)
+        parts = [(logits_KB * judge_KB).sum(0) / judge_KB.sum(0) for logits_KB in (offset_KB, own_KB)]
+        of_trees_B = torch.zeros_like(parts[0])
         if self.boosting is not None:
-            of_experts_B = self.boosting(features, presence_BM, group_B)
-        mean = [(logits_KB * judge_KB).sum(0) / judge_KB.sum(0) for logits_KB in (offset_KB, own_KB)]
-        return mean[0], mean[1], of_experts_B, self.rare(presence_BM)
-
-    @staticmethod
-    def mixed(additive_B: Tensor, fusion_B: Tensor, boosting_B: Tensor, rare_B: Tensor, mixture: Mixture) -> Tensor:
-        """The logits of the parts, mixed: (B,)."""
-
-        def of_each(pair: tuple[float, float]) -> Tensor:
-            common, rare = (torch.tensor(value, dtype=additive_B.dtype) for value in pair)
-            return torch.where(rare_B, rare, common)
-
-        weight_B, share_B = of_each(mixture.fusion), of_each(mixture.boosting)
-        return (1 - share_B) * (additive_B + weight_B * fusion_B) + share_B * boosting_B
+            of_trees_B = self.boosting(features, presence_BM, group_B).to(of_trees_B.dtype)
+        return torch.stack([*parts, of_trees_B])
 
     def of_members(self, features: Mapping[str, Tensor], presence_BM: Tensor, group_B: Tensor | None = None) -> Tensor:
         """What each member says on top of the additive expert, logits (K, B)."""
@@ -124,15 +148,10 @@ class Ensemble(nn.Module):
         logits_GB = self.additive(features, presence_BM, group_B, self.rare(presence_BM))
         return logits_GB.repeat(num_members // self.num_groups, 1)
 
-    def unseen(self, group_B: Tensor, *, only_then: bool = True) -> Tensor:
-        """Whether a member did not see the group of a subject, bool (K, B).
-
-        Args:
-            group_B: int (B,).
-            only_then: Whether that is so of nobody who is in no group; otherwise every member judges them.
-        """
+    def left_out(self, group_B: Tensor) -> Tensor:
+        """Whether a member is trained without the group of a subject, int (B,): bool (K, B)."""
         own_K1 = torch.arange(self.options.num_members, device=group_B.device)[:, None] % self.num_groups
-        return (own_K1 == group_B) | ((group_B == NOBODY) & (not only_then))
+        return own_K1 == group_B
 
     def rare(self, presence_BM: Tensor) -> Tensor:
         """Whose pattern is none of the common ones of the sparse training subjects, bool (B,)."""

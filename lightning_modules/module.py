@@ -45,7 +45,7 @@ class FusionModule(pl.LightningModule):
         group_B = self._group(batch)
         logits_KB = self.network.of_members(features, presence_BM, group_B)
         losses_KB = binary_cross_entropy_with_logits(logits_KB, batch["label"].expand_as(logits_KB), reduction="none")
-        weight_KB = batch["weight"] * ~self.network.unseen(group_B)
+        weight_KB = batch["weight"] * ~self.network.left_out(group_B)
         # Of the batch of all processes, whose gradients are averaged; with one, a sum is its own mean.
         mean_weight = torch.as_tensor(self.all_gather(weight_KB.sum())).mean().clamp(min=1e-12)
         loss = (losses_KB * weight_KB).sum() / mean_weight

@@ -4,7 +4,6 @@ import copy
 from dataclasses import replace
 
 import numpy as np
-import torch
 from scipy.special import expit
 
 from cohorts.cohort import Cohort
@@ -16,9 +15,7 @@ from lightning_modules.calibration import Scored
 from lightning_modules.calibration_choice import Chosen, choose_calibration
 from lightning_modules.config import CalibrationOptions
 from lightning_modules.conformal import fit_conformal
-from lightning_modules.ensemble import NOBODY
-
-ROWS_AT_ONCE = 8192
+from lightning_modules.ensemble import in_pieces
 
 
 def score(bundle: Bundle, cohort: Cohort, *, calibrated: bool = True, out_of_bag: bool = False) -> np.ndarray:
@@ -88,23 +85,13 @@ def _logits(bundle: Bundle, cohort: Cohort, *, out_of_bag: bool) -> np.ndarray:
     nobody = int((~cohort.presence.any(axis=1)).sum())
     if nobody:
         raise InputError(f"presence: {nobody} subjects have no modality at all; exclude them with `where`")
-    inputs = bundle.preprocessing.transform(cohort)
-    presence = _presence(bundle, cohort)
     network = copy.deepcopy(bundle.network).double().eval()
-    group = groups_of(bundle, cohort) if out_of_bag else np.full(len(cohort), NOBODY)
-    logits = np.empty(len(cohort))
-    with torch.inference_mode():
-        for start in range(0, len(cohort), ROWS_AT_ONCE):
-            rows = slice(start, start + ROWS_AT_ONCE)
-            features = {name: torch.as_tensor(values[rows], dtype=torch.float64) for name, values in inputs.items()}
-            logits[rows] = network(features, torch.as_tensor(presence[rows]), torch.as_tensor(group[rows])).numpy()
-    return logits
+    group = groups_of(bundle, cohort) if out_of_bag else None
+    return in_pieces(network, bundle.preprocessing.transform(cohort), _presence(bundle, cohort), group)
 
 
 def groups_of(bundle: Bundle, cohort: Cohort) -> np.ndarray:
-    """The cross-fitting group of each subject of training or tuning, int (N,)."""
-    if bundle.network.num_groups == 1:  # which the tuning people are
-        return np.zeros(len(cohort), dtype=int)
+    """The cross-fitting group of each subject of training or tuning, int (N,); with one group, tuning people are it."""
     return cross_fitting_groups(cohort.subject_id, bundle.network.num_groups)
 
 

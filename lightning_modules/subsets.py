@@ -8,13 +8,12 @@ from collections.abc import Callable, Mapping
 from itertools import combinations
 
 import numpy as np
-import torch
 from scipy.special import expit
 
 from cohorts.missingness import pattern_names
 from lightning_modules.bundle import Bundle
+from lightning_modules.ensemble import in_pieces
 
-ROWS_AT_ONCE = 8192
 MOST_COMPLETE = 6  # modalities up to which all subsets are looked at
 NUM_SAMPLED = 64  # subsets of more modalities
 LEAST_OF_A_CLASS, LEAST_SHARE = 11, 0.1  # of people who have all common modalities
@@ -67,15 +66,7 @@ def bundle_scorer(bundle: Bundle) -> Scorer:
     network = copy.deepcopy(bundle.network).double().eval()
 
     def score(inputs: Mapping[str, np.ndarray], presence: np.ndarray, group: np.ndarray | None = None) -> np.ndarray:
-        logits = np.empty(len(presence))
-        with torch.inference_mode():
-            for start in range(0, len(presence), ROWS_AT_ONCE):
-                rows = slice(start, start + ROWS_AT_ONCE)
-                features = {
-                    name: torch.as_tensor(inputs[name][rows], dtype=torch.float64) for name in network.modalities
-                }
-                group_B = None if group is None else torch.as_tensor(group[rows])
-                logits[rows] = network(features, torch.as_tensor(presence[rows]), group_B).numpy()
+        logits = in_pieces(network, inputs, presence, group)
         risks: np.ndarray = expit(bundle.calibration(logits, pattern_names(presence, network.modalities))).round(9)
         return risks
 

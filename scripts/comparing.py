@@ -11,7 +11,7 @@ import pandas as pd
 from cohorts.files import canonical_json, write_table, write_whole
 from cohorts.preprocessing import Preprocessing
 from lightning_modules.bundle import load_bundle
-from lightning_modules.config import MaskingOptions, NetworkOptions, TrainingOptions, TransferOptions
+from lightning_modules.config import FINETUNE_MASKING, MaskingOptions, NetworkOptions, TrainingOptions, TransferOptions
 from lightning_modules.masking import ModalityMasking
 from lightning_modules.rows import Rows, rows_of
 from lightning_modules.scoring import groups_of
@@ -30,7 +30,6 @@ from validation.degradation import Scored
 PAGE, DATA = "comparison.html", "comparison.json"
 DEPLOYED, WITHOUT = "deployed.", "without."
 MOST_EXPLAINED = 1000  # held-out people whose Shapley values are averaged
-THEN = MaskingOptions(policy="random_rate")  # of fine-tuning, as workflow has it
 
 
 def train_networks(
@@ -38,7 +37,7 @@ def train_networks(
 ) -> None:
     """Pretrain and fine-tune each fusion, and early fusion once more without any masking, in folders of the stage."""
     none = MaskingOptions(policy="none")
-    ways = {name: (name, masking, THEN) for name in FUSIONS} | {UNMASKED: ("early", none, none)}
+    ways = {name: (name, masking, FINETUNE_MASKING) for name in FUSIONS} | {UNMASKED: ("early", none, none)}
     for name, (fusion, first, then) in ways.items():
         folder = stage.folder / name
         of_network = replace(network, fusion=fusion)  # type: ignore[arg-type]
@@ -73,7 +72,7 @@ def simple_of(name: str, setting: Setting, preprocessing: Preprocessing, trainin
         chosen = setting.people.take(rows(*parts))
         return rows_of(chosen, preprocessing)
 
-    policy = ModalityMasking(THEN, setting.people.presence[rows("sparse_train")])
+    policy = ModalityMasking(FINETUNE_MASKING, setting.people.presence[rows("sparse_train")])
     return fit_simple(name, of("rich_train", "sparse_train"), of("sparse_tuning"), policy, seed=training.seed)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cohorts.errors import raise_if
 from lightning_modules.config import (
+    FINETUNE_MASKING,
     CalibrationOptions,
     MaskingOptions,
     NetworkOptions,
@@ -25,7 +26,7 @@ def finetune(
     data: Path | None = None,
     held_out_site: str | None = None,
     network: NetworkOptions | None = None,
-    masking: MaskingOptions = MaskingOptions(policy="random_rate"),
+    masking: MaskingOptions = FINETUNE_MASKING,
     training: TrainingOptions = TrainingOptions(),
     transfer: TransferOptions = TransferOptions(),
     calibration: CalibrationOptions = CalibrationOptions(),
@@ -58,10 +59,9 @@ def finetune(
     options |= {"transfer": replace(transfer, replay_weight=replay)}
     options |= {"network": None if pretrained else network or NetworkOptions()}
     from lightning_modules.bundle import versions
-    from lightning_modules.experts import fit_first, groups_in, judged_parts, part_weights, training_of
+    from lightning_modules.experts import fit_first, judged_parts, whom_to_train
     from lightning_modules.finetune import FinetuneModule
     from lightning_modules.masking import masking_for
-    from lightning_modules.module import GROUP
     from lightning_modules.training import check_accelerator
     from scripts.training_run import train_and_save
     from scripts.training_stage import (
@@ -85,22 +85,10 @@ def finetune(
     say_concerns(people)
     policy, more = masking_for(masking, people, split, start.preprocessing)
     module = FinetuneModule(start.network, policy, training, transfer)
-    weights, num_groups = part_weights({"sparse": 1.0, "rich": replay}), start.options.num_groups
-    whom = training_of(
-        people, split, start.preprocessing, weights, judged="sparse", num_groups=num_groups, seed=training.seed
-    )
-    fit_first(start.network, whom)
-    more |= {GROUP: groups_in(people, split, num_groups)}
-    batches = make_batches(
-        stage,
-        people,
-        split,
-        start.preprocessing,
-        training,
-        train_weights=weights,
-        tuning_part="sparse_tuning",
-        more=more,
-    )
+    weights, num_groups = {"sparse": 1.0, "rich": replay}, start.options.num_groups
+    trained = whom_to_train(people, split, start.preprocessing, weights, num_groups=num_groups, seed=training.seed)
+    fit_first(start.network, trained)
+    batches = make_batches(stage, people, split, start.preprocessing, training, trained, more)
     provenance = {"stage": "finetune", "options": essential(options), "depends_on": depends_on, "versions": versions()}
     bundle = replace(start, provenance=provenance, digest="")
     calibrated_on = (people.take(split.rows(*judged_parts(num_groups))), calibration)
@@ -113,7 +101,7 @@ def finetune(
         split,
         dashboard,
         options=options,
-        experts=whom,
+        trained=trained,
         calibrated_on=calibrated_on,
     )
 

@@ -40,9 +40,8 @@ def pretrain(
     check_options(network, masking, training)
     from cohorts.preprocessing import fit_preprocessing
     from lightning_modules.bundle import Bundle, fresh_network, versions
-    from lightning_modules.experts import fit_first, groups_in, part_weights, training_of
+    from lightning_modules.experts import fit_first, whom_to_train
     from lightning_modules.masking import masking_for
-    from lightning_modules.module import GROUP
     from lightning_modules.pretrain import PretrainModule
     from lightning_modules.training import check_accelerator
     from scripts.training_run import train_and_save
@@ -62,15 +61,11 @@ def pretrain(
     model = fresh_network(preprocessing, network, seed=training.seed, prevalence=float(people.label[rich].mean()))
     policy, more = masking_for(masking, people, split, preprocessing)
     module = PretrainModule(model, policy, training)
-    weights = part_weights({"rich": 1.0})
-    whom = training_of(
-        people, split, preprocessing, weights, judged="rich", num_groups=network.num_groups, seed=training.seed
+    trained = whom_to_train(
+        people, split, preprocessing, {"rich": 1.0}, num_groups=network.num_groups, seed=training.seed
     )
-    fit_first(model, whom)
-    more |= {GROUP: groups_in(people, split, network.num_groups)}
-    batches = make_batches(
-        stage, people, split, preprocessing, training, train_weights=weights, tuning_part="rich_tuning", more=more
-    )
+    fit_first(model, trained)
+    batches = make_batches(stage, people, split, preprocessing, training, trained, more)
     provenance = {"stage": "pretrain", "options": essential(options), "depends_on": depends_on, "versions": versions()}
     bundle = Bundle(model, network, preprocessing, people.spec, provenance)
     train_and_save(stage, "pretrain", module, batches, bundle, split, dashboard, options=options)

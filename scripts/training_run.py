@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cohorts.datamodule import CohortDataModule
     from lightning_modules.bundle import Bundle
     from lightning_modules.config import CalibrationOptions
-    from lightning_modules.experts import Training
+    from lightning_modules.experts import Trained
     from lightning_modules.module import FusionModule
 
 
@@ -29,7 +29,7 @@ def train_and_save(
     dashboard: DashboardOptions,
     *,
     options: dict[str, Any],
-    experts: "Training | None" = None,
+    trained: "Trained | None" = None,
     calibrated_on: "tuple[Cohort, CalibrationOptions] | None" = None,
 ) -> None:
     """Train with a dashboard run, fit what comes last, calibrate, save all of it, and remove the checkpoints."""
@@ -44,8 +44,8 @@ def train_and_save(
     logger = WandbLogger(experiment=run) if dashboard.mode != "disabled" else None
     try:
         metrics = fit(module, batches, stage.folder / CHECKPOINTS, title=stage.folder.name, logger=logger)
-        if experts is not None:
-            fit_last(bundle.network, experts)
+        if trained is not None:
+            fit_last(bundle.network, trained)
         bundle, chosen = calibrate(bundle, *calibrated_on) if calibrated_on else (bundle, None)
         about_calibration = {"calibration": chosen.summary()} if chosen else {}
         split.freeze(stage.folder / SPLIT)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cohorts.preprocessing import Preprocessing
     from lightning_modules.bundle import Bundle
     from lightning_modules.config import NetworkOptions, TrainingOptions
+    from lightning_modules.experts import Trained
 
 MOST_CONCERNS = 6
 _told: set[str] = set()  # fingerprints of cohorts
@@ -69,23 +70,22 @@ def make_batches(
     split: Split,
     preprocessing: "Preprocessing",
     training: "TrainingOptions",
-    *,
-    train_weights: dict[str, float],
-    tuning_part: str,
+    trained: "Trained",
     more: Mapping[str, "np.ndarray"],
 ) -> "CohortDataModule":
     """Batches as the options say; Parquet files lie among the checkpoints, and go when they do."""
     from cohorts.datamodule import CohortDataModule
+    from lightning_modules.module import GROUP
 
     return CohortDataModule(
         people,
         split,
         preprocessing,
-        train_weights=train_weights,
-        tuning_part=tuning_part,
+        train_weights=trained.part_weights,
+        tuning_part=f"{trained.role}_tuning",
         batch_size=training.batch_size,
         seed=training.seed,
-        more=more,
+        more={**more, GROUP: trained.group_of_all},
         num_workers=training.num_workers,
         prepared=stage.folder / CHECKPOINTS / "batches" if training.batches == "parquet" else None,
     )

@@ -17,9 +17,10 @@ from sklearn.preprocessing import StandardScaler
 
 from cohorts.cohort import Cohort
 from cohorts.splits import Split
+from lightning_modules.additive import LEAST_SCALE
 from scripts.benchmarks.features import linear_table, masked_copies, tree_table
 
-MOST_TREES, PATIENCE, RATE, LEAST_SCALE = 600, 30, 0.05, 0.5
+MOST_TREES, PATIENCE, RATE = 600, 30, 0.05
 Predict = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -146,5 +147,4 @@ def _trees(model: Any) -> dict[str, int]:
     best = getattr(model, "best_iteration", None)
     if best is None:
         return {}
-    counts_from_0 = hasattr(model, "predict_proba")  # XGBoost's
-    return {"num_trees": int(best) + counts_from_0}
+    return {"num_trees": int(best) + hasattr(model, "predict_proba")}  # XGBoost counts from 0

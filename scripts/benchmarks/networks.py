@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast, get_args, get_type_hints
@@ -16,15 +17,17 @@ from cohorts.preprocessing import fit_preprocessing
 from cohorts.splits import Split
 from lightning_modules.bundle import Bundle, fresh_network
 from lightning_modules.config import (
+    FINETUNE_MASKING,
     CalibrationOptions,
     MaskingOptions,
     NetworkOptions,
     TrainingOptions,
     TransferOptions,
 )
-from lightning_modules.experts import Training, fit_first, fit_last, groups_in, judged_parts, part_weights, training_of
+from lightning_modules.ensemble import Ensemble
+from lightning_modules.experts import Trained, fit_first, fit_last, judged_parts, whom_to_train
 from lightning_modules.finetune import FinetuneModule
-from lightning_modules.masking import ModalityMasking
+from lightning_modules.masking import ModalityMasking, masking_for
 from lightning_modules.module import GROUP, FusionModule
 from lightning_modules.pretrain import PretrainModule
 from lightning_modules.scoring import calibrate, score
@@ -33,6 +36,7 @@ from lightning_modules.training import fit
 OURS, SCRATCH, POOLED = "attention", "scratch", "pooled"
 FUSIONS = get_args(get_type_hints(NetworkOptions)["fusion"])
 NETWORKS = (*FUSIONS, SCRATCH, POOLED)
+Regime = Callable[[Ensemble, ModalityMasking, TrainingOptions], FusionModule]
 
 
 def code_digest() -> str:
@@ -57,40 +61,35 @@ def fit_network(
         A function of rows, int (n,), and of kept modalities, bool (n, M), that gives risks (n,).
     """
     options = NetworkOptions(fusion=cast(Any, name)) if name in FUSIONS else NetworkOptions()
-    rich, sparse = split.rows("rich_train"), split.rows("sparse_train")
     preprocessing = fit_preprocessing(people.take(split.rows("rich_train", "sparse_train")))
-    masked = {"first": MaskingOptions(), "then": MaskingOptions(policy="random_rate")}
-    start = sparse if name in (SCRATCH, POOLED) else rich
+    start = split.rows("sparse_train" if name in (SCRATCH, POOLED) else "rich_train")
     prevalence = float(people.label[start].mean())
     network = fresh_network(preprocessing, options, seed=training.seed, prevalence=prevalence)
 
-    def train(module: FusionModule, weights: dict[str, float], judged: str) -> Training:
-        whom = training_of(
-            people, split, preprocessing, weights, judged=judged, num_groups=options.num_groups, seed=training.seed
+    def train(regime: Regime, masking: MaskingOptions, weights: dict[str, float]) -> Trained:
+        trained = whom_to_train(
+            people, split, preprocessing, weights, num_groups=options.num_groups, seed=training.seed
         )
-        fit_first(network, whom)
+        fit_first(network, trained)
+        policy, more = masking_for(masking, people, split, preprocessing)
         batches = CohortDataModule(
             people,
             split,
             preprocessing,
-            train_weights=weights,
-            tuning_part=f"{judged}_tuning",
+            train_weights=trained.part_weights,
+            tuning_part=f"{trained.role}_tuning",
             batch_size=training.batch_size,
             seed=training.seed,
-            more={GROUP: groups_in(people, split, options.num_groups)},
+            more={**more, GROUP: trained.group_of_all},
         )
         with TemporaryDirectory() as checkpoints:
-            fit(module, batches, Path(checkpoints), title=name, logger=None)
-        return whom
+            fit(regime(network, policy, training), batches, Path(checkpoints), title=name, logger=None)
+        return trained
 
-    presence = people.presence[sparse]
     if name in FUSIONS:
-        module = PretrainModule(network, ModalityMasking(masked["first"], presence), training)
-        train(module, part_weights({"rich": 1.0}), "rich")
-    masking = ModalityMasking(masked["then"], presence)
-    finetune = FinetuneModule(network, masking, training, TransferOptions())
-    whom = train(finetune, part_weights({"sparse": 1.0, "rich": 0.0 if name == SCRATCH else 1.0}), "sparse")
-    fit_last(network, whom)
+        train(PretrainModule, MaskingOptions(), {"rich": 1.0})
+    finetune = partial(FinetuneModule, transfer=TransferOptions())
+    fit_last(network, train(finetune, FINETUNE_MASKING, {"sparse": 1.0, "rich": float(name != SCRATCH)}))
     bundle = Bundle(network, options, preprocessing, people.spec, {})
     bundle, _ = calibrate(bundle, people.take(split.rows(*judged_parts(options.num_groups))), CalibrationOptions())
 

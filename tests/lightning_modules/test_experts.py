@@ -19,7 +19,7 @@ from lightning_modules.boosting import BoostingExpert, fit_boosting
 from lightning_modules.bundle import Bundle, fresh_network, load_bundle, save_bundle
 from lightning_modules.config import NetworkOptions, check_options
 from lightning_modules.ensemble import NOBODY, Ensemble, Mixture
-from lightning_modules.experts import Training, _mix, fit_first, fit_last, part_weights, training_of
+from lightning_modules.experts import Trained, fit_first, fit_last, mixture, whom_to_train
 from lightning_modules.rows import Rows
 from lightning_modules.scoring import score
 
@@ -37,14 +37,14 @@ def drawn(seed: int = 0, num: int = 400, bent: float = 0.0) -> Rows:
     return Rows(inputs, presence, (rng.random(num) < expit(logits)).astype(int), rng.uniform(0.5, 1.5, num))
 
 
-def training(rows: Rows, seed: int = 0) -> Training:
+def training(rows: Rows, seed: int = 0) -> Trained:
     group = np.arange(len(rows)) % G
-    return Training(rows, group, np.ones(len(rows), dtype=bool), rows.presence, seed)
+    return Trained("sparse", {}, group, rows, group, np.ones(len(rows), dtype=bool), rows.presence, seed)
 
 
 def fitted(rows: Rows) -> AdditiveExpert:
     own = training(rows)
-    return fit_additive(LAYOUTS, rows, own.copies(), own.group, own.judged, G)
+    return fit_additive(LAYOUTS, rows, own.copies, own.group, own.judged, G)
 
 
 def tensors(rows: Rows) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
@@ -92,7 +92,7 @@ def test_values_of_an_absent_modality_are_not_read() -> None:
     features, presence = tensors(rows)
     junk = {**features, "b": torch.where(presence[:, 1, None], features["b"], torch.nan)}
     own = training(rows)
-    trees = fit_boosting(LAYOUTS, rows, own.copies(), own.group, own.judged, G, 0)
+    trees = fit_boosting(LAYOUTS, rows, own.copies, own.group, own.judged, G, 0)
     expert = fitted(rows)
     assert torch.equal(expert(junk, presence, NEW, common()), expert(features, presence, NEW, common()))
     assert torch.equal(trees(junk, presence, NEW), trees(features, presence, NEW))
@@ -115,7 +115,7 @@ def test_more_columns_than_people_give_the_ridge_solution() -> None:
     inputs = {"wide": rng.normal(size=(80, 600)).astype(np.float32)}
     rows = Rows(inputs, np.ones((80, 1), bool), (inputs["wide"][:, 0] > 0).astype(int), np.ones(80))
     whom = training(rows)
-    expert = fit_additive(layouts, rows, whom.copies(), whom.group, whom.judged, G)
+    expert = fit_additive(layouts, rows, whom.copies, whom.group, whom.judged, G)
     features, presence = tensors(rows)
     logits = expert(features, presence, torch.full((80,), NOBODY), common(80))[0].numpy()
     columns = linear_columns(features, presence, layouts).double().numpy()
@@ -138,7 +138,7 @@ def test_trees_as_tensors_say_what_scikit_learn_says(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(boosting, "HistGradientBoostingClassifier", Kept)
     rows, own = drawn(), training(drawn())
-    trees = fit_boosting(LAYOUTS, rows, own.copies(), own.group, own.judged, G, 0)
+    trees = fit_boosting(LAYOUTS, rows, own.copies, own.group, own.judged, G, 0)
     num_rounds = trees.values_GTN.shape[1]
     features, presence = tensors(rows)
     table = boosting._table(features, presence, LAYOUTS).double().numpy()
@@ -149,7 +149,7 @@ def test_trees_as_tensors_say_what_scikit_learn_says(monkeypatch: pytest.MonkeyP
 
 def test_copies_hide_some_modalities_and_never_all() -> None:
     whom = training(drawn())
-    copies = whom.copies()
+    copies = whom.copies
     tiled = np.tile(whom.rows.presence, (2, 1))
     assert (copies.presence <= tiled).all()
     assert copies.presence.any(axis=1).all()
@@ -206,9 +206,8 @@ def test_who_is_in_a_group_is_scored_by_what_never_saw_it(ensemble: Ensemble) ->
 def test_a_member_learns_nothing_from_its_own_group(ensemble: Ensemble) -> None:
     group = torch.tensor([0, 1, 2, 3, NOBODY])
     expected = torch.eye(4, dtype=torch.bool)
-    assert torch.equal(ensemble.unseen(group)[:, :4], expected)
-    assert not ensemble.unseen(group)[:, 4].any()
-    assert ensemble.unseen(group, only_then=False)[:, 4].all()
+    assert torch.equal(ensemble.left_out(group)[:, :4], expected)
+    assert not ensemble.left_out(group)[:, 4].any()
 
 
 def test_rare_patterns_are_those_that_few_sparse_people_show(ensemble: Ensemble) -> None:
@@ -221,8 +220,7 @@ def test_a_whole_bundle_comes_back_with_experts_and_mixture(
 ) -> None:
     options = NetworkOptions(width=8, num_heads=2)
     network = fresh_network(preprocessing, options, seed=0, prevalence=0.4)
-    weights = part_weights({"sparse": 1.0, "rich": 1.0})
-    whom = training_of(people, split, preprocessing, weights, judged="sparse", num_groups=G, seed=0)
+    whom = whom_to_train(people, split, preprocessing, {"sparse": 1.0, "rich": 1.0}, num_groups=G, seed=0)
     fit_first(network, whom)
     fit_last(network, whom)
     network.boosting = network.boosting or BoostingExpert(network.layouts, G, 3, 5)
@@ -242,14 +240,13 @@ def test_labels_of_a_group_do_not_reach_its_scores_out_of_the_bag(
     people: Cohort, split: Split, preprocessing: Preprocessing
 ) -> None:
     group = cross_fitting_groups(people.subject_id, G)
-    options, weights = NetworkOptions(width=8, num_heads=2, boosting=False), part_weights({"sparse": 1.0})
+    options = NetworkOptions(width=8, num_heads=2, boosting=False)
     found = []
     for flip in (False, True):
         label = np.where((group == 1) & flip, 1 - people.label, people.label)
         network = fresh_network(preprocessing, options, seed=0, prevalence=0.4)
-        whom = training_of(
-            replace(people, label=label), split, preprocessing, weights, judged="sparse", num_groups=G, seed=0
-        )
+        turned = replace(people, label=label)
+        whom = whom_to_train(turned, split, preprocessing, {"sparse": 1.0}, num_groups=G, seed=0)
         fit_first(network, whom)
         bundle = Bundle(network.eval(), options, preprocessing, people.spec, {})
         found.append(score(bundle, people, out_of_bag=True))
@@ -262,9 +259,8 @@ def test_the_networks_get_a_weight_only_where_they_help(good: str, expected: flo
     rng = np.random.default_rng(0)
     truth, noise = rng.normal(size=(2, 4000))
     label = (rng.random(4000) < expit(2 * truth)).astype(int)
-    parts = {"additive": truth if good == "both" else 2 * truth, "fusion": truth if good == "both" else noise}
-    parts |= {"boosting": np.zeros(4000), "rare": np.zeros(4000, bool), "label": label, "weight": np.ones(4000)}
-    assert _mix(parts, np.ones(4000, bool)) == (expected, 0.0)
+    parts = np.array([truth, truth, 0 * truth] if good == "both" else [2 * truth, noise, 0 * truth])
+    assert mixture(parts, label, np.ones(4000)) == (expected, 0.0)
 
 
 @pytest.mark.parametrize("noise", [0.0, 3.0])
@@ -273,8 +269,7 @@ def test_trees_get_a_share_only_where_they_help(noise: float) -> None:
     a, b, junk = rng.normal(size=(3, 4000))
     label = (rng.random(4000) < expit(2 * a + 2 * b)).astype(int)
     trees = 2 * b * (noise == 0) + noise * junk
-    parts = {"additive": 2 * a, "fusion": np.zeros(4000), "boosting": trees, "rare": np.zeros(4000, bool)}
-    _, share = _mix({**parts, "label": label, "weight": np.ones(4000)}, np.ones(4000, bool))
+    _, share = mixture(np.array([2 * a, 0 * a, trees]), label, np.ones(4000))
     assert (share > 0) == (noise == 0)
 
 
