@@ -17,6 +17,7 @@ from cohorts.synthetic.design import AbsenceDesign, SizeDesign, SyntheticDesign
 from cohorts.synthetic.tables import write_cohort
 from lightning_modules.bundle import Bundle, fresh_network, load_bundle, save_bundle
 from lightning_modules.config import MaskingOptions, NetworkOptions, TrainingOptions
+from lightning_modules.experts import fit_first, whom_to_train
 from lightning_modules.masking import ModalityMasking
 from lightning_modules.pretrain import PretrainModule
 from lightning_modules.scoring import score
@@ -50,6 +51,7 @@ def trained(five_kinds: Cohort, tmp_path_factory: pytest.TempPathFactory) -> Bun
         batch_size=64,
         seed=0,
     )
+    fit_first(network, whom_to_train(five_kinds, split, preprocessing, {"rich": 1.0}, num_groups=1, seed=0))
     fit(PretrainModule(network, masking, TRAINING), batches, tmp_path_factory.mktemp("fit"), title="five", logger=None)
     folder = tmp_path_factory.mktemp("bundle") / "bundle"
     save_bundle(Bundle(network, NetworkOptions(num_members=1), preprocessing, five_kinds.spec, {}), folder)

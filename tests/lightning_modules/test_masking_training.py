@@ -16,10 +16,10 @@ from cohorts.preprocessing import Preprocessing
 from cohorts.splits import Split
 from lightning_modules.bundle import fresh_network
 from lightning_modules.config import MaskingOptions, NetworkOptions, TrainingOptions, TransferOptions
+from lightning_modules.ensemble import Ensemble
 from lightning_modules.finetune import FinetuneModule
 from lightning_modules.masking import STRATUM, masking_for
 from lightning_modules.module import FusionModule
-from lightning_modules.network import FusionNetwork
 from lightning_modules.pretrain import PretrainModule
 from lightning_modules.training import fit
 from scripts.dashboard import DashboardOptions
@@ -47,15 +47,18 @@ class Finetune(FinetuneModule):
 class Seen:
     """What a network and a masking were given, and what the masking kept."""
 
-    def __init__(self, network: FusionNetwork, module: FusionModule) -> None:
+    def __init__(self, network: Ensemble, module: FusionModule) -> None:
         self.steps: list[tuple[dict[str, torch.Tensor], torch.Tensor]] = []
         self.tuning: list[tuple[dict[str, torch.Tensor], torch.Tensor]] = []
         self.progress: list[float] = []
         self.strata: list[torch.Tensor | None] = []
-        masking = module.masking
-        network.register_forward_pre_hook(
-            lambda _, given: (self.steps if network.training else self.tuning).append(given)
-        )
+        masking, members_alone = module.masking, network.members_alone
+
+        def seeing(features: dict[str, torch.Tensor], presence_BM: torch.Tensor) -> torch.Tensor:
+            (self.steps if network.training else self.tuning).append((features, presence_BM))
+            return members_alone(features, presence_BM)
+
+        network.members_alone = seeing  # type: ignore[method-assign]
 
         def call(presence: torch.Tensor, generator: Any = None, **more: Any) -> torch.Tensor:
             self.strata.append(more.get("stratum_B"))
