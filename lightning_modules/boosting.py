@@ -126,7 +126,7 @@ def fit_boosting(
                 max_features=0.5,
                 early_stopping=False,
                 random_state=seed,
-            ).fit(table[used], label[used], weight[used])
+            ).fit(_without_gaps(table[used]), label[used], weight[used])
             for at, logits in enumerate(model.staged_decision_function(table[here])):
                 if (at + 1) % STEP == 0:
                     losses[at // STEP] += float((weight[here] * log_losses(logits, label[here])).sum())
@@ -146,6 +146,11 @@ def _snapped(values: np.ndarray) -> np.ndarray:
     levels = np.unique(np.quantile(known, np.linspace(0, 1, NUM_BINS), method="nearest"))
     nearest = np.searchsorted((levels[1:] + levels[:-1]) / 2, values)
     return np.where(np.isnan(values), np.nan, levels[np.minimum(nearest, len(levels) - 1)])
+
+
+def _without_gaps(table: np.ndarray) -> np.ndarray:
+    """Columns of which nothing is known are 0, where nothing can be split: scikit-learn refuses them with weights."""
+    return np.where(np.isnan(table).all(axis=0), 0.0, table)
 
 
 def _as_tensors(

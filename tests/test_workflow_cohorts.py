@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 ROOT = Path(__file__).parent.parent
-QUICK = ["--training.num_epochs", "3", "--training.batch_size", "128"]
+QUICK = ["--training.num_epochs", "3", "--training.batch_size", "128", "--network.num_members", "1"]
 
 
 def run(name: str, *words: str | Path) -> tuple[int, str]:

@@ -147,6 +147,33 @@ def test_trees_as_tensors_say_what_scikit_learn_says(monkeypatch: pytest.MonkeyP
     np.testing.assert_allclose(found, np.ravel(expected), atol=1e-9)
 
 
+def test_trees_bear_a_modality_that_nobody_has_and_people_with_weights() -> None:
+    rows = drawn()
+    presence = rows.presence & [True, False]
+    lacking, own = replace(rows, presence=presence), training(replace(rows, presence=presence))
+    trees = fit_boosting(LAYOUTS, lacking, own.copies, own.group, own.judged, G, 0)
+    logits = trees(*tensors(rows), NEW).numpy()  # who has it now is scored as if they had not
+    np.testing.assert_array_equal(logits, trees(*tensors(lacking), NEW).numpy())
+    assert roc_auc_score(rows.label, logits) > 0.6
+
+
+def test_trees_of_many_values_say_the_same_of_them_as_of_their_quantiles() -> None:
+    rows, own = drawn(num=4000), training(drawn(num=4000))
+    trees = fit_boosting(LAYOUTS, rows, own.copies, own.group, own.judged, G, 0)
+    copies = np.vstack([rows.presence, own.copies.presence])
+    everybody = [np.tile(values, (3, 1)) for values in rows.inputs.values()]
+    same = [
+        np.column_stack([boosting._snapped(np.where(copies[:, m], column, np.nan)) for column in values.T])
+        for m, values in enumerate(everybody)
+    ]
+    assert np.isfinite(np.unique(same[0][:, 0])).sum() == boosting.NUM_BINS
+    raw = dict(zip(LAYOUTS, (torch.as_tensor(values) for values in everybody), strict=True))
+    near = dict(zip(LAYOUTS, (torch.as_tensor(np.nan_to_num(values)) for values in same), strict=True))
+    new = torch.full((len(copies),), NOBODY)
+    found = [trees(each, torch.as_tensor(copies), new) for each in (raw, near)]
+    torch.testing.assert_close(found[0], found[1])
+
+
 def test_copies_hide_some_modalities_and_never_all() -> None:
     whom = training(drawn())
     copies = whom.copies
