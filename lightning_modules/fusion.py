@@ -9,7 +9,7 @@ Shapes: B batch, M modalities, S = M + 1 (the class token first), D token width,
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import dropout, softplus
+from torch.nn.functional import dropout, linear, softplus
 
 from lightning_modules.config import NetworkOptions
 
@@ -55,17 +55,24 @@ class AttentionBlock(nn.Module):
         self.from_heads = nn.Linear(width, width)
         self.feed_forward = _feed_forward(width, dropout)
 
-    def forward(self, tokens_BSD: Tensor, attendable_BS: Tensor) -> Tensor:
-        """Attend to the tokens where `attendable` is True; its first column always is, so no row is empty."""
+    def forward(self, tokens_BSD: Tensor, attendable_BS: Tensor, num_asking: int) -> Tensor:
+        """Attend to the tokens where `attendable` is True; its first column always is, so no row is empty.
+
+        Only the first tokens, as many as ask, are worked out: (B, num_asking, D).
+        """
         B, S, D = tokens_BSD.shape
-        qkv = self.to_qkv(self.norm(tokens_BSD)).view(B, S, 3, self.num_heads, D // self.num_heads)
-        query, key, value = qkv.permute(2, 0, 3, 1, 4)
+        read_BSD = self.norm(tokens_BSD)
+        of_query, of_rest = self.to_qkv.weight.split([D, 2 * D])
+        bias_of_query, bias_of_rest = self.to_qkv.bias.split([D, 2 * D])
+        query = linear(read_BSD[:, :num_asking], of_query, bias_of_query)
+        query = query.view(B, num_asking, self.num_heads, -1).transpose(1, 2)
+        key, value = linear(read_BSD, of_rest, bias_of_rest).view(B, S, 2, self.num_heads, -1).permute(2, 0, 3, 1, 4)
         # By hand: torch's scaled_dot_product_attention is slow under vmap, and slower at a handful of tokens.
         scores = (query @ key.transpose(-1, -2)) / (D // self.num_heads) ** 0.5
         shares = scores.masked_fill(~attendable_BS[:, None, None, :], -torch.inf).softmax(-1)
         mixed = dropout(shares, self.dropout, self.training) @ value
-        tokens_BSD = tokens_BSD + self.from_heads(mixed.transpose(1, 2).reshape(B, S, D))
-        return tokens_BSD + self.feed_forward(tokens_BSD)
+        asking_BSD = tokens_BSD[:, :num_asking] + self.from_heads(mixed.transpose(1, 2).reshape(B, num_asking, D))
+        return asking_BSD + self.feed_forward(asking_BSD)
 
 
 class AttentionFusion(nn.Module):
@@ -83,8 +90,8 @@ class AttentionFusion(nn.Module):
         start_BD = self.class_D + _present_mean(tokens_BMD, presence_BM)
         tokens_BSD = torch.cat([start_BD[:, None], tokens_BMD], dim=1)
         attendable_BS = torch.cat([torch.ones_like(presence_BM[:, :1]), presence_BM], dim=1)
-        for block in self.blocks:
-            tokens_BSD = block(tokens_BSD, attendable_BS)
+        for left, block in zip(reversed(range(len(self.blocks))), self.blocks, strict=True):
+            tokens_BSD = block(tokens_BSD, attendable_BS, tokens_BSD.shape[1] if left else 1)  # the last: the class token
         return self.head(self.norm(tokens_BSD[:, 0])).squeeze(-1)
 
 

@@ -18,6 +18,7 @@ from validation.operating_point import choose_threshold
 
 ROOT = Path(__file__).parent.parent
 QUICK = ["--training.num_epochs", "6", "--training.batch_size", "128"]
+SMALL = ["--network.num_members", "1"]  # real people below are trained on by the default ensemble
 
 
 def start(name: str, *words: str | Path) -> subprocess.Popen[str]:
@@ -60,7 +61,7 @@ def policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def words(tables: Path, policy: Path) -> list[str]:
-    return ["--cohort", "synthetic", "--data", str(tables), "--policy", str(policy), *QUICK]
+    return ["--cohort", "synthetic", "--data", str(tables), "--policy", str(policy), *QUICK, *SMALL]
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +187,7 @@ def test_held_out_people_and_their_patterns_have_no_influence_on_pretraining(
     subjects.to_csv(data / "subjects.csv", index=False)
     imaging = pd.read_parquet(data / "imaging.parquet")
     imaging[~imaging["subject_id"].isin(held_out)].to_parquet(data / "imaging.parquet", index=False)
-    code, said = run("pretrain", "--cohort", "synthetic", "--data", data, *QUICK, "--out", tmp_path / "x")
+    code, said = run("pretrain", "--cohort", "synthetic", "--data", data, *QUICK, *SMALL, "--out", tmp_path / "x")
     assert code == 0, said
     weights = "bundle/weights.safetensors"
     assert (tmp_path / "x" / weights).read_bytes() == (whole[0] / "pretrain" / weights).read_bytes()
@@ -215,7 +216,7 @@ def test_the_scripts_one_by_one_agree_with_the_chain(
     out, _ = whole
     common = ["--cohort", "synthetic", "--data", tables, "--dashboard.mode", "disabled"]
     made = {name: tmp_path / name for name in ("pretrain", "finetune", "scratch", "pooled", "validate")}
-    assert run("pretrain", *common, *QUICK, "--out", made["pretrain"])[0] == 0
+    assert run("pretrain", *common, *QUICK, *SMALL, "--out", made["pretrain"])[0] == 0
     assert run("finetune", *common, *QUICK, "--pretrained", made["pretrain"], "--out", made["finetune"])[0] == 0
     controls = ["--controls", json.dumps({name: str(out / name) for name in ("scratch", "pooled")})]
     judge = ["--model", made["finetune"], "--policy", policy, *controls, "--out", made["validate"]]
