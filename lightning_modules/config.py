@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Literal
 
-from cohorts.errors import raise_if
+from cohorts.errors import InputError, raise_if
 
 if TYPE_CHECKING:
     from cohorts.cohort import Cohort
@@ -172,8 +172,8 @@ class TrainingOptions:
 
     num_epochs: int = 30
     """Most passes over the training subjects."""
-    batch_size: int = 64
-    """Subjects in a step."""
+    batch_size: int | None = None
+    """Subjects in a step; by default a fiftieth of the training subjects, but at least 64 and at most 256."""
     learning_rate: float = 3e-3
     """Highest learning rate of the one-cycle schedule."""
     weight_decay: float = 0.1
@@ -193,12 +193,16 @@ class TrainingOptions:
     checkpoint_minutes: float = 5.0
     """Minutes after which a checkpoint is written in the middle of an epoch too; 0 for one after every step."""
 
+    def size_of_batch(self, num_subjects: int) -> int:
+        """Subjects in a step, where so many are trained on: `batch_size`, or what it is by default."""
+        return self.batch_size or min(256, max(64, num_subjects // 50))
+
     def problems(self) -> list[str]:
         """What is wrong with these values, in sentences."""
         found = [
             f"training.{name}: must be at least 1 (value: {getattr(self, name)})"
             for name in ("num_epochs", "batch_size", "patience", "num_threads")
-            if getattr(self, name) < 1
+            if getattr(self, name) is not None and getattr(self, name) < 1
         ]
         if not self.learning_rate > 0:
             found.append(f"training.learning_rate: must be above 0 (value: {self.learning_rate})")
@@ -240,6 +244,20 @@ class CalibrationOptions:
     """auto: the simplest whose cross-fitted log loss no other betters by more than a standard error, maybe none."""
     by_pattern: bool = True
     """Whether patterns may have parameters of their own, drawn towards those of everybody."""
+
+
+def check_accelerator(name: str) -> None:
+    """Refuse an accelerator that this machine lacks, before anything is written.
+
+    Raises:
+        InputError: It is not there.
+    """
+    if name == "cpu":
+        return
+    import torch
+
+    if not {"gpu": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}[name]:
+        raise InputError(f"training.accelerator {name}: this machine has none that torch can use; take cpu")
 
 
 def check_options(*options: NetworkOptions | MaskingOptions | TrainingOptions | TransferOptions) -> None:

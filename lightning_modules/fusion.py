@@ -91,7 +91,8 @@ class AttentionFusion(nn.Module):
         tokens_BSD = torch.cat([start_BD[:, None], tokens_BMD], dim=1)
         attendable_BS = torch.cat([torch.ones_like(presence_BM[:, :1]), presence_BM], dim=1)
         for left, block in zip(reversed(range(len(self.blocks))), self.blocks, strict=True):
-            tokens_BSD = block(tokens_BSD, attendable_BS, tokens_BSD.shape[1] if left else 1)  # the last: the class token
+            num_asking = tokens_BSD.shape[1] if left else 1  # of the last block, only the class token is read
+            tokens_BSD = block(tokens_BSD, attendable_BS, num_asking)
         return self.head(self.norm(tokens_BSD[:, 0])).squeeze(-1)
 
 

@@ -35,7 +35,7 @@ def score(bundle: Bundle, cohort: Cohort, *, calibrated: bool = True, out_of_bag
     Raises:
         InputError: Some subjects have no modality.
     """
-    logits = _logits(bundle, cohort, out_of_bag=out_of_bag)
+    logits = logits_of(bundle, cohort, out_of_bag=out_of_bag)
     if calibrated:
         logits = bundle.calibration(logits, _pattern(bundle, cohort))
     return expit(logits).round(9)
@@ -74,14 +74,14 @@ def calibrate(bundle: Bundle, tuning: Cohort, options: CalibrationOptions) -> tu
         The bundle with both, and what was measured, which is too good where training stopped by the same people (see
         `calibration_choice`). Nonconformity is that of cross-fitted scores.
     """
-    people = Scored(_logits(bundle, tuning, out_of_bag=True), tuning.label, tuning.weight, _pattern(bundle, tuning))
+    people = Scored(logits_of(bundle, tuning, out_of_bag=True), tuning.label, tuning.weight, _pattern(bundle, tuning))
     chosen = choose_calibration(people, options)
     conformal = fit_conformal(expit(chosen.cross_fitted), people.label, people.weight, people.pattern)
     return replace(bundle, calibration=chosen.calibration, conformal=conformal, digest=""), chosen
 
 
-def _logits(bundle: Bundle, cohort: Cohort, *, out_of_bag: bool) -> np.ndarray:
-    """Uncalibrated, float64 (N,)."""
+def logits_of(bundle: Bundle, cohort: Cohort, *, out_of_bag: bool) -> np.ndarray:
+    """What the network says before it is calibrated, as logits, float64 (N,); arguments and errors as of `score`."""
     nobody = int((~cohort.presence.any(axis=1)).sum())
     if nobody:
         raise InputError(f"presence: {nobody} subjects have no modality at all; exclude them with `where`")

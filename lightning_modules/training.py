@@ -77,17 +77,6 @@ def fit(
     return {**metrics, "num_epochs": float(trainer.current_epoch)}
 
 
-def check_accelerator(name: str) -> None:
-    """Refuse an accelerator that this machine lacks, before anything is written.
-
-    Raises:
-        InputError: It is not there.
-    """
-    there = {"cpu": True, "gpu": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not there[name]:
-        raise InputError(f"training.accelerator {name}: this machine has none that torch can use; take cpu")
-
-
 class _quiet_lightning:
     """Lightning's notes on hardware and tips are of no use to who trains a small network on a CPU."""
 

@@ -71,14 +71,15 @@ def load_case(
     Raises:
         InputError: One of them cannot be used, or they do not belong together.
     """
+    people, split = read_and_split(cohort, data, held_out_site)
     from lightning_modules.bundle import check_same_inputs, load_bundle
     from lightning_modules.manifest import find_bundle
 
-    people, split = read_and_split(cohort, data, held_out_site)
     bundles = {name: load_bundle(find_bundle(path)) for name, path in {"": model, **controls}.items()}
     for bundle in bundles.values():
         check_same_inputs(bundle, people.spec)
-    same = [name for name in controls if bundles[name].digest == bundles[""].digest]
+    transferred = bool(bundles[""].provenance["depends_on"].get("pretrained"))  # a control is its own control
+    same = [name for name in controls if transferred and bundles[name].digest == bundles[""].digest]
     raise_if([f"controls.{name}: is the model itself; give the control that finetune made without it" for name in same])
     elsewhere = read_cohort(people.spec.with_everybody_held_out(), held_out_data) if held_out_data else None
     known = set() if elsewhere is None else set(elsewhere.subject_id) & set(split.subject_id[split.part != ""])

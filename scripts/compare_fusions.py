@@ -7,7 +7,14 @@ from textwrap import wrap
 from typing import Any
 
 from cohorts.errors import raise_if
-from lightning_modules.config import MaskingOptions, NetworkOptions, TrainingOptions, TransferOptions, check_options
+from lightning_modules.config import (
+    MaskingOptions,
+    NetworkOptions,
+    TrainingOptions,
+    TransferOptions,
+    check_accelerator,
+    check_options,
+)
 from scripts.command_line import run, say
 from scripts.dashboard import DashboardOptions
 from scripts.stage import open_stage
@@ -55,15 +62,15 @@ def compare_fusions(
     check_options(network, masking, training, transfer)
     raise_if(_contradictions(network))
     from cohorts.files import read_json
-    from lightning_modules.training import check_accelerator
-    from scripts.comparing import DATA, PAGE, judge, train_networks
-    from scripts.comparison_setting import make_setting
     from scripts.training_stage import digests, read_and_split
-    from validation.comparison import SCHEMA
 
     check_accelerator(training.accelerator)
     people, split = read_and_split(cohort, data, held_out_site)
     masking.check(people)
+    from scripts.comparing import DATA, PAGE, judge, train_networks
+    from scripts.comparison_setting import make_setting
+    from validation.comparison import SCHEMA
+
     setting = make_setting(people, split, availability or {})
     stage = open_stage(out, PAGE, options, digests(people, split, schema=SCHEMA))
     if stage.done:

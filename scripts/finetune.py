@@ -12,6 +12,7 @@ from lightning_modules.config import (
     NetworkOptions,
     TrainingOptions,
     TransferOptions,
+    check_accelerator,
     check_options,
 )
 from scripts.command_line import run, say
@@ -58,12 +59,6 @@ def finetune(
     replay = transfer.replay_weight if transfer.replay_weight is not None else float(pretrained is not None)
     options |= {"transfer": replace(transfer, replay_weight=replay)}
     options |= {"network": None if pretrained else network or NetworkOptions()}
-    from lightning_modules.bundle import versions
-    from lightning_modules.experts import fit_first, judged_parts, whom_to_train
-    from lightning_modules.finetune import FinetuneModule
-    from lightning_modules.masking import masking_for
-    from lightning_modules.training import check_accelerator
-    from scripts.training_run import train_and_save
     from scripts.training_stage import (
         BUNDLE,
         digests,
@@ -82,6 +77,12 @@ def finetune(
     if stage.done:
         say(f"finetune: already done, in {out}")
         return
+    from lightning_modules.bundle import versions
+    from lightning_modules.experts import fit_first, judged_parts, whom_to_train
+    from lightning_modules.finetune import FinetuneModule
+    from lightning_modules.masking import masking_for
+    from scripts.training_run import train_and_save
+
     say_concerns(people)
     policy, more = masking_for(masking, people, split, start.preprocessing)
     module = FinetuneModule(start.network, policy, training, transfer)

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from lightning_modules.config import MaskingOptions, NetworkOptions, TrainingOptions, check_options
+from lightning_modules.config import MaskingOptions, NetworkOptions, TrainingOptions, check_accelerator, check_options
 from scripts.command_line import run, say
 from scripts.dashboard import DashboardOptions
 from scripts.stage import essential, open_stage
@@ -38,13 +38,6 @@ def pretrain(
     """
     options = dict(locals())
     check_options(network, masking, training)
-    from cohorts.preprocessing import fit_preprocessing
-    from lightning_modules.bundle import Bundle, fresh_network, versions
-    from lightning_modules.experts import fit_first, whom_to_train
-    from lightning_modules.masking import masking_for
-    from lightning_modules.pretrain import PretrainModule
-    from lightning_modules.training import check_accelerator
-    from scripts.training_run import train_and_save
     from scripts.training_stage import BUNDLE, digests, make_batches, read_and_split, say_concerns
 
     check_accelerator(training.accelerator)
@@ -55,6 +48,13 @@ def pretrain(
     if stage.done:
         say(f"pretrain: already done, in {out}")
         return
+    from cohorts.preprocessing import fit_preprocessing
+    from lightning_modules.bundle import Bundle, fresh_network, versions
+    from lightning_modules.experts import fit_first, whom_to_train
+    from lightning_modules.masking import masking_for
+    from lightning_modules.pretrain import PretrainModule
+    from scripts.training_run import train_and_save
+
     say_concerns(people)
     rich = split.rows("rich_train")
     preprocessing = fit_preprocessing(people.take(split.rows("rich_train", "sparse_train")))

@@ -83,7 +83,7 @@ def make_batches(
         preprocessing,
         train_weights=trained.part_weights,
         tuning_part=f"{trained.role}_tuning",
-        batch_size=training.batch_size,
+        batch_size=training.size_of_batch(len(trained.rows)),
         seed=training.seed,
         more={**more, GROUP: trained.group_of_all},
         num_workers=training.num_workers,

@@ -3,7 +3,7 @@
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lightning_modules.config import (
     CalibrationOptions,
@@ -11,6 +11,7 @@ from lightning_modules.config import (
     NetworkOptions,
     TrainingOptions,
     TransferOptions,
+    check_accelerator,
     check_options,
 )
 from scripts.command_line import run, say
@@ -21,7 +22,12 @@ from scripts.promote import promote
 from scripts.stage import open_stage
 from scripts.validate import validate
 
-SUMMARY = "summary.json"
+if TYPE_CHECKING:
+    from cohorts.cohort import Cohort
+    from cohorts.splits import Split
+
+SUMMARY, CANDIDATE = "summary.json", "candidate.json"
+CONTROLS = ("scratch", "pooled")
 
 
 def workflow(
@@ -38,6 +44,9 @@ def workflow(
     dashboard: DashboardOptions = DashboardOptions(),
 ) -> str:
     """Run the whole chain: pretrain, fine-tune, train the controls, validate, and promote what passes.
+
+    Where transfer does not help, a control is judged in place of the fine-tuned model: one whose log loss, of sparse
+    people out of the bag, is lower by more than a standard error.
 
     A run that was stopped goes on at the stage where it stopped, when the same command is given again.
     Exit code: 0 PASS, 2 bad input, 3 FAIL, 4 INSUFFICIENT, 5 ERROR.
@@ -62,7 +71,6 @@ def workflow(
     check_options(network, masking, training, transfer)
     from cohorts.files import canonical_json, read_json, whole_folder, write_whole
     from cohorts.synthetic import write_tables
-    from lightning_modules.training import check_accelerator
     from scripts.training_stage import digests, read_and_split
     from validation.policy import load_policy
 
@@ -86,16 +94,42 @@ def workflow(
     finetune(out=out / "finetune", pretrained=out / "pretrain", transfer=transfer, **train)
     finetune(out=out / "scratch", network=network, **train)
     finetune(out=out / "pooled", network=network, transfer=TransferOptions(replay_weight=1.0), **train)
-    controls = {"scratch": out / "scratch", "pooled": out / "pooled"}
-    validate(model=out / "finetune", out=out / "validate", policy=policy, controls=controls, **common)
-    summary = summarise(out)
+    candidate = choose_candidate(out, people, split)
+    controls = {name: out / name for name in CONTROLS}
+    validate(model=out / candidate, out=out / "validate", policy=policy, controls=controls, **common)
+    summary = summarise(out, candidate)
     if summary["champion"]:
         promote(registry=out / "registry", decision=out / "validate" / "decision.json")
     write_whole(out / SUMMARY, canonical_json(summary))
     return tell(summary)
 
 
-def summarise(out: Path) -> dict[str, Any]:
+def choose_candidate(out: Path, people: "Cohort", split: "Split") -> str:
+    """Which model is judged: the fine-tuned one, or a control that serves the sparse people better; and say why."""
+    from dataclasses import asdict
+
+    from cohorts.files import canonical_json, read_json, write_whole
+
+    if not (out / CANDIDATE).exists():
+        from lightning_modules.bundle import load_bundle
+        from lightning_modules.transfer import better_control, gains_over
+
+        model, *others = [load_bundle(out / name / "bundle") for name in ("finetune", *CONTROLS)]
+        gains = gains_over(model, dict(zip(CONTROLS, others, strict=True)), people, split)
+        found = {"candidate": better_control(gains) or "finetune", "gains": {k: asdict(v) for k, v in gains.items()}}
+        write_whole(out / CANDIDATE, canonical_json(found))
+    found = read_json(out / CANDIDATE, "the choice of a candidate")
+    measured = ", ".join(
+        f"{gain['mean']:+.4f} ± {gain['standard_error']:.4f} over {name}" for name, gain in found["gains"].items()
+    )
+    people_said = f"{found['gains'][CONTROLS[0]]['num_people']} sparse people, none seen by what scores them"
+    say(f"transfer: gain in log loss {measured} ({people_said})")
+    if found["candidate"] != "finetune":
+        say(f"transfer: does not help here, so the control {found['candidate']} is judged in place of the model")
+    return str(found["candidate"])
+
+
+def summarise(out: Path, candidate: str) -> dict[str, Any]:
     """What a person wants to know at the end, from the decision; paths are below OUT."""
     from validation.decision import read_decision, reasons, too_small, worst_group
 
@@ -110,7 +144,7 @@ def summarise(out: Path) -> dict[str, Any]:
         "too_small_to_judge": too_small(decision),
         "report": str(out / "validate" / "report.html"),
         "decision": str(out / "validate" / "decision.json"),
-        "bundle": str(out / "finetune" / "bundle"),
+        "bundle": str(out / candidate / "bundle"),
         "dashboard": str(out / "wandb"),
         "champion": decision["verdict"] == "PASS",
         "registry": str(out / "registry"),

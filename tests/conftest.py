@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+import yaml
 
 from cohorts.cohort import Cohort
 from cohorts.preprocessing import Preprocessing, fit_preprocessing
@@ -11,6 +12,7 @@ from cohorts.readers import read_cohort
 from cohorts.spec import CohortSpec, load_spec
 from cohorts.splits import Split, make_split
 from cohorts.synthetic import write_tables
+from tests.chain import QUICK, SMALL, run
 
 ROOT = Path(__file__).parent.parent
 
@@ -60,3 +62,36 @@ def split(people: Cohort) -> Split:
 @pytest.fixture(scope="session")
 def preprocessing(people: Cohort, split: Split) -> Preprocessing:
     return fit_preprocessing(people.take(split.rows("rich_train", "sparse_train")))
+
+
+@pytest.fixture(scope="session")
+def policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A policy that a small synthetic cohort can pass."""
+    content = {
+        "name": "easy",
+        "owner": "tests",
+        "intended_use": "tests",
+        "operating_point": {"value": 0.9},
+        "checks": [
+            {"kind": "integrity"},
+            {"kind": "floor", "metric": "auroc", "floor": 0.6},
+            {"kind": "no_negative_transfer", "controls": ["scratch", "pooled"], "margin": 0.2},
+        ],
+    }
+    path = tmp_path_factory.mktemp("policy") / "easy.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+@pytest.fixture(scope="session")
+def words(tables: Path, policy: Path) -> list[str]:
+    return ["--cohort", "synthetic", "--data", str(tables), "--policy", str(policy), *QUICK, *SMALL]
+
+
+@pytest.fixture(scope="session")
+def whole(words: list[str], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Folder and output of one run that nobody disturbed."""
+    out = tmp_path_factory.mktemp("whole") / "run"
+    code, said = run("workflow", *words, "--out", out)
+    assert code == 0, said
+    return out, said

@@ -1,22 +1,14 @@
 """The chain on other people than the spec's: one site left out, another folder of the same layout, the real cohorts."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.chain import run
+
 QUICK = ["--training.num_epochs", "3", "--training.batch_size", "128", "--network.num_members", "1"]
-
-
-def run(name: str, *words: str | Path) -> tuple[int, str]:
-    command = [sys.executable, str(ROOT / "scripts" / f"{name}.py"), *map(str, words)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=1200, check=False)
-    assert "Traceback" not in done.stderr, done.stderr
-    return done.returncode, done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +82,17 @@ def test_the_real_cohorts_go_through_the_whole_chain(
     assert summary["auroc"]["support"] == num_held_out
     assert summary["auroc"]["lower"] > 0.6
     assert (out / "validate" / "report.html").stat().st_size < 1_500_000
+
+
+def test_heart_disease_ends_with_a_verdict_and_the_report_says_what_is_true(heart_data: Path, tmp_path: Path) -> None:
+    code, said = run("workflow", "--cohort", "heart_disease", "--data", heart_data, "--out", tmp_path / "heart")
+    assert code in (3, 4), said
+    assert "sex female: fewer than 11 subjects, which cannot support an audit" in said
+    html = (tmp_path / "heart" / "validate" / "report.html").read_text()
+    assert "sex female: fewer than 11 subjects, which cannot support an audit" in html
+    decision = json.loads((tmp_path / "heart" / "validate" / "decision.json").read_text())
+    held_out = [row for row in decision["tables"]["people"] if row["part"] == "held_out" and row["feature"] == "all"]
+    assert [(row["num_subjects"], row["num_positives"]) for row in held_out] == [(200, 149)]
+    women = [row for row in decision["tables"]["groups"] if row["group"] == "female"]
+    assert {(row["num_subjects"], row["value"]) for row in women} == {("<11", None)}
+    assert not (tmp_path / "heart" / "registry").exists()

@@ -97,7 +97,7 @@ def train(
             preprocessing,
             train_weights={"rich_train": 1.0} if regime == "pretrain" else {"sparse_train": 1.0, "rich_train": 1.0},
             tuning_part="rich_tuning" if regime == "pretrain" else "sparse_tuning",
-            batch_size=TRAINING.batch_size,
+            batch_size=TRAINING.size_of_batch(0),
             seed=0,
             more=more,
             prepared=tmp_path / folder / "batches" if batches == "parquet" else None,

@@ -55,7 +55,7 @@ def train(
             preprocessing,
             train_weights=weights or {"sparse_train": 1.0, "rich_train": 0.5},
             tuning_part="sparse_tuning",
-            batch_size=training.batch_size,
+            batch_size=training.size_of_batch(0),
             seed=training.seed,
             num_workers=training.num_workers,
             prepared=tmp_path / folder / "batches" if training.batches == "parquet" else None,
