@@ -5,7 +5,7 @@ import json
 import signal
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from importlib import import_module
 from pathlib import Path
 
@@ -35,12 +35,21 @@ def run(name: str, *words: str | Path) -> tuple[int, str]:
     return process.returncode, out + err
 
 
+def called(name: str, *words: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """The same within this process, which has imported everything already; output and errors apart."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err), chdir(cwd or Path.cwd()):
+        try:
+            code = command(getattr(import_module(f"scripts.{name}"), name), [str(word) for word in words])
+        except SystemExit as ended:  # of the parser, after --help or a wrong flag
+            code = ended.code if isinstance(ended.code, int) else 1
+    return subprocess.CompletedProcess([name, *map(str, words)], code, out.getvalue(), err.getvalue())
+
+
 def call(name: str, *words: str | Path) -> tuple[int, str]:
-    """The same within this process, which has imported everything already."""
-    said = io.StringIO()
-    with redirect_stdout(said), redirect_stderr(said):
-        code = command(getattr(import_module(f"scripts.{name}"), name), [str(word) for word in words])
-    return code, said.getvalue()
+    """The same, as exit code and all that was said."""
+    done = called(name, *words)
+    return done.returncode, done.stdout + done.stderr
 
 
 def findings(out: Path) -> list[dict]:

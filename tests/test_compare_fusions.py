@@ -2,21 +2,15 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.chain import called
+
 MODELS = ["early", "intermediate", "late", "attention", "early_unmasked"]
 SIMPLE = ["logistic", "logistic_masked", "boosting", "boosting_masked"]
-
-
-def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "scripts" / "compare_fusions.py"), *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +32,7 @@ def words(tables: Path) -> list[str | Path]:
 @pytest.fixture(scope="module")
 def made(words: list[str | Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     out = tmp_path_factory.mktemp("compared") / "out"
-    done = run(*words, "--out", out)
+    done = called("compare_fusions", *words, "--out", out)
     assert done.returncode == 0, done.stderr
     return out, done.stdout
 
@@ -80,13 +74,13 @@ def test_it_goes_on_where_it_was_and_ends_with_the_same_page(
     made: tuple[Path, str], words: list[str | Path], tmp_path: Path
 ) -> None:
     out, _ = made
-    again = run(*words, "--out", out)
+    again = called("compare_fusions", *words, "--out", out)
     assert "already done" in again.stdout
     killed = shutil.copytree(out, tmp_path / "out")
     for name in ("comparison.html", "comparison.json", "scores/late.parquet", "scores/boosting.parquet"):
         (killed / name).unlink()
     shutil.rmtree(killed / "late" / "finetune")
-    done = run(*words, "--out", killed)
+    done = called("compare_fusions", *words, "--out", killed)
     assert done.returncode == 0, done.stderr
     assert "late: scored" in done.stdout
     assert "early: scored" not in done.stdout
@@ -96,10 +90,10 @@ def test_it_goes_on_where_it_was_and_ends_with_the_same_page(
 def test_what_cannot_be_compared_is_refused_before_anything_is_written(tables: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     words = ["--cohort", "synthetic", "--data", tables, "--out", out]
-    done = run(*words, "--network.fusion", "late")
+    done = called("compare_fusions", *words, "--network.fusion", "late")
     assert done.returncode == 2
     assert "network.fusion: all four are compared" in done.stderr
-    done = run(*words, "--availability", '{"scan": 0.5, "ecg": 1.5}')
+    done = called("compare_fusions", *words, "--availability", '{"scan": 0.5, "ecg": 1.5}')
     assert done.returncode == 2
     assert "availability.scan: no such modality" in done.stderr
     assert "availability.ecg: must be from 0 to 1 (value: 1.5)" in done.stderr
@@ -107,6 +101,6 @@ def test_what_cannot_be_compared_is_refused_before_anything_is_written(tables: P
 
 
 def test_help_has_an_example() -> None:
-    done = run("--help")
+    done = called("compare_fusions", "--help")
     assert done.returncode == 0
     assert "python scripts/compare_fusions.py --cohort heart_disease" in done.stdout

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.chain import called
+
 ROOT = Path(__file__).parent.parent
 NAMES = ["describe", "pretrain", "finetune", "validate", "promote", "predict", "workflow", "synthesize"]
 
@@ -109,14 +111,14 @@ def test_print_config_is_read_again_by_config(tmp_path: Path) -> None:
     ],
 )
 def test_bad_input_is_one_error_and_leaves_nothing(name: str, words: list[str], message: str, tmp_path: Path) -> None:
-    done = run(name, *words, "--out", "made", cwd=tmp_path)
+    done = called(name, *words, "--out", "made", cwd=tmp_path)
     assert_bad_input(done, message)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_place_that_cannot_be_written_is_one_error(tables: Path) -> None:
     words = ["--cohort", "synthetic", "--data", tables, "--out", "/proc/made/here"]
-    assert_bad_input(run("pretrain", *words), "error: /proc/made")
+    assert_bad_input(called("pretrain", *words), "error: /proc/made")
 
 
 def test_who_stops_reading_does_not_stop_the_work(tables: Path, tmp_path: Path) -> None:
@@ -133,7 +135,7 @@ def test_broken_tables_are_reported_together_and_leave_nothing(tables: Path, tmp
     data = shutil.copytree(tables, tmp_path / "data")
     (data / "ecg.csv").unlink()
     (data / "labs.csv").unlink()
-    done = run("workflow", "--cohort", "synthetic", "--data", data, "--out", tmp_path / "made")
+    done = called("workflow", "--cohort", "synthetic", "--data", data, "--out", tmp_path / "made")
     assert_bad_input(done, "table ecg: no file ecg.csv", "table labs: no file labs.csv")
     assert not (tmp_path / "made").exists()
 
@@ -142,7 +144,7 @@ def test_a_folder_that_holds_something_else_is_not_touched(tables: Path, tmp_pat
     out = tmp_path / "mine"
     out.mkdir()
     (out / "thesis.txt").write_text("precious")
-    done = run("pretrain", "--cohort", "synthetic", "--data", tables, "--out", out)
+    done = called("pretrain", "--cohort", "synthetic", "--data", tables, "--out", out)
     assert_bad_input(done, "holds something that is not a run of this script")
     assert os.listdir(out) == ["thesis.txt"]
 
@@ -157,5 +159,5 @@ def test_a_folder_that_holds_something_else_is_not_touched(tables: Path, tmp_pat
     ],
 )
 def test_promote_refuses_what_it_cannot_do(words: list[str], message: str, tmp_path: Path) -> None:
-    assert_bad_input(run("promote", "--registry", "registry", *words, cwd=tmp_path), message)
+    assert_bad_input(called("promote", "--registry", "registry", *words, cwd=tmp_path), message)
     assert list(tmp_path.iterdir()) == []

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cohorts.cohort import Cohort
-from tests.chain import files, findings, run, start
+from tests.chain import call, files, findings, run, start
 
 
 def test_the_chain_writes_exactly_its_files(whole: tuple[Path, str]) -> None:
@@ -50,7 +50,7 @@ def test_the_summary_says_what_a_person_wants_to_know(whole: tuple[Path, str]) -
 def test_a_second_call_does_nothing_but_say_so(whole: tuple[Path, str], words: list[str]) -> None:
     out, _ = whole
     before = {file: (out / file).stat().st_mtime_ns for file in files(out)}
-    code, said = run("workflow", *words, "--out", out)
+    code, said = call("workflow", *words, "--out", out)
     assert code == 0
     assert "already done, nothing to do" in said
     assert {file: (out / file).stat().st_mtime_ns for file in files(out)} == before
@@ -60,7 +60,7 @@ def test_the_same_folder_with_other_options_is_refused_with_the_difference(
     whole: tuple[Path, str], words: list[str]
 ) -> None:
     out, _ = whole
-    code, said = run("workflow", *words, "--out", out, "--network.width", "16")
+    code, said = call("workflow", *words, "--out", out, "--network.width", "16")
     assert code == 2
     assert "network.width: was 32, now 16" in said
 
@@ -68,7 +68,7 @@ def test_the_same_folder_with_other_options_is_refused_with_the_difference(
 @pytest.mark.slow
 def test_the_saved_config_runs_the_same_again(whole: tuple[Path, str], tmp_path: Path) -> None:
     out, _ = whole
-    code, said = run("workflow", "--config", out / "config.yaml", "--out", tmp_path / "again")
+    code, said = call("workflow", "--config", out / "config.yaml", "--out", tmp_path / "again")
     assert code == 0, said
     assert findings(tmp_path / "again") == findings(out)
     weights = "finetune/bundle/weights.safetensors"
@@ -103,7 +103,7 @@ def test_a_kill_between_the_last_two_steps_of_a_stage_leaves_nothing_behind(
     (again / "summary.json").unlink()
     (again / "finetune" / "checkpoints").mkdir()
     shutil.rmtree(again / "validate")
-    code, said = run("workflow", *words, "--out", again)
+    code, said = call("workflow", *words, "--out", again)
     assert code == 0, said
     assert "finetune: already done" in said
     assert not (again / "finetune" / "checkpoints").exists()
@@ -116,7 +116,7 @@ def test_an_operating_point_is_never_written_again(whole: tuple[Path, str], word
     (again / "validate" / "decision.json").unlink()
     point = again / "validate" / "operating_point.json"
     point.write_text(json.dumps({**json.loads(point.read_text()), "threshold": 0.123}))
-    code, said = run("workflow", *words, "--out", again)
+    code, said = call("workflow", *words, "--out", again)
     assert code == 5, said
     assert "The operating point that was fixed before scoring is the one that the tuning subjects give: NO" in said
     assert json.loads(point.read_text())["threshold"] == 0.123
