@@ -103,14 +103,26 @@ class Ensemble(nn.Module):
             presence_BM: bool (B, M), True = measured.
             group_B: Group of each subject, int (B,): those are scored by what never saw their group. None: new people.
         """
+        return mixed(self.parts_of(features, presence_BM, group_B), *self._shares(presence_BM))
+
+    def by_member(self, features: Mapping[str, Tensor], presence_BM: Tensor, group_B: Tensor | None = None) -> Tensor:
+        """What each member would say in the place of all, logits (K, B); of new people, `forward` is their mean."""
+        offset_KB = self.offsets(features, presence_BM, self._group(presence_BM, group_B))
+        own_KB = self.members_alone(features, presence_BM)
+        trees_KB = self._trees(features, presence_BM, group_B).to(own_KB.dtype).expand_as(own_KB)
+        return mixed(torch.stack([offset_KB, own_KB, trees_KB]), *self._shares(presence_BM))
+
+    def _shares(self, presence_BM: Tensor) -> list[Tensor]:
+        """Weight of the networks and share of the trees, each (B,)."""
         rare_B = self.rare(presence_BM)
+        pairs = (self.mixture.fusion, self.mixture.boosting)
+        return [torch.where(rare_B, rare, common).to(self.members.prior.dtype) for common, rare in pairs]
 
-        def of_each(pair: tuple[float, float]) -> Tensor:
-            common, rare = pair
-            return torch.where(rare_B, rare, common).to(self.members.prior.dtype)
-
-        parts_3B = self.parts_of(features, presence_BM, group_B)
-        return mixed(parts_3B, of_each(self.mixture.fusion), of_each(self.mixture.boosting))
+    def _trees(self, features: Mapping[str, Tensor], presence_BM: Tensor, group_B: Tensor | None) -> Tensor:
+        """Logits of the boosting expert, (B,), 0 where there is none."""
+        if self.boosting is None:
+            return torch.zeros(len(presence_BM), device=presence_BM.device)
+        return self.boosting(features, presence_BM, self._group(presence_BM, group_B))
 
     def parts_of(self, features: Mapping[str, Tensor], presence_BM: Tensor, group_B: Tensor | None = None) -> Tensor:
         """Logits of the additive expert, of the networks and of the boosting expert, 0 where there is none: (3, B)."""
@@ -119,10 +131,7 @@ class Ensemble(nn.Module):
         own_KB = self.members_alone(features, presence_BM)
         judge_KB = (self.left_out(group_B) | (group_B == NOBODY)).to(own_KB.dtype)
         parts = [(logits_KB * judge_KB).sum(0) / judge_KB.sum(0) for logits_KB in (offset_KB, own_KB)]
-        of_trees_B = torch.zeros_like(parts[0])
-        if self.boosting is not None:
-            of_trees_B = self.boosting(features, presence_BM, group_B).to(of_trees_B.dtype)
-        return torch.stack([*parts, of_trees_B])
+        return torch.stack([*parts, self._trees(features, presence_BM, group_B).to(parts[0].dtype)])
 
     def of_members(self, features: Mapping[str, Tensor], presence_BM: Tensor, group_B: Tensor | None = None) -> Tensor:
         """What each member says on top of the additive expert, logits (K, B)."""

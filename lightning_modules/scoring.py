@@ -15,7 +15,7 @@ from lightning_modules.calibration import Scored
 from lightning_modules.calibration_choice import Chosen, choose_calibration
 from lightning_modules.config import CalibrationOptions
 from lightning_modules.conformal import fit_conformal
-from lightning_modules.ensemble import in_pieces
+from lightning_modules.ensemble import Ensemble, in_pieces
 
 
 def score(bundle: Bundle, cohort: Cohort, *, calibrated: bool = True, out_of_bag: bool = False) -> np.ndarray:
@@ -39,6 +39,29 @@ def score(bundle: Bundle, cohort: Cohort, *, calibrated: bool = True, out_of_bag
     if calibrated:
         logits = bundle.calibration(logits, _pattern(bundle, cohort))
     return expit(logits).round(9)
+
+
+def spread_of(bundle: Bundle, cohort: Cohort) -> np.ndarray:
+    """How far the members of the ensemble disagree about new people.
+
+    Every member is trained without a fourth of the people, so this tells what the choice of people and the luck of
+    training leave open, and not how far a risk is from 0 or 1. Arguments as of `score`.
+
+    Returns:
+        Standard deviation of the members' calibrated risks, float64 (N,), rounded to 9 decimals.
+
+    Raises:
+        InputError: Some subjects have no modality, or the network has a single member.
+    """
+    num_members = bundle.options.num_members
+    if num_members == 1:
+        raise InputError("spread: the bundle holds a network of one member, which cannot disagree with itself")
+    network = _ready(bundle, cohort)
+    inputs, presence = bundle.preprocessing.transform(cohort), _presence(bundle, cohort)
+    pattern = _pattern(bundle, cohort)
+    logits_KN = in_pieces(network.by_member, inputs, presence)
+    risks_KN = np.stack([expit(bundle.calibration(logits, pattern)) for logits in logits_KN])
+    return risks_KN.std(axis=0, ddof=1).round(9)
 
 
 def label_sets(bundle: Bundle, cohort: Cohort, scores: np.ndarray, alpha: float) -> np.ndarray:
@@ -82,12 +105,17 @@ def calibrate(bundle: Bundle, tuning: Cohort, options: CalibrationOptions) -> tu
 
 def logits_of(bundle: Bundle, cohort: Cohort, *, out_of_bag: bool) -> np.ndarray:
     """What the network says before it is calibrated, as logits, float64 (N,); arguments and errors as of `score`."""
+    network = _ready(bundle, cohort)
+    group = groups_of(bundle, cohort) if out_of_bag else None
+    return in_pieces(network, bundle.preprocessing.transform(cohort), _presence(bundle, cohort), group)
+
+
+def _ready(bundle: Bundle, cohort: Cohort) -> Ensemble:
+    """The network in double precision, when everybody has a modality."""
     nobody = int((~cohort.presence.any(axis=1)).sum())
     if nobody:
         raise InputError(f"presence: {nobody} subjects have no modality at all; exclude them with `where`")
-    network = copy.deepcopy(bundle.network).double().eval()
-    group = groups_of(bundle, cohort) if out_of_bag else None
-    return in_pieces(network, bundle.preprocessing.transform(cohort), _presence(bundle, cohort), group)
+    return copy.deepcopy(bundle.network).double().eval()
 
 
 def groups_of(bundle: Bundle, cohort: Cohort) -> np.ndarray:

@@ -16,6 +16,7 @@ def predict(
     conformal: float | None = None,
     abstain_budget: float | None = None,
     undecided: float = 0.5,
+    spread: bool = False,
 ) -> None:
     """Score new people with any subset of modalities.
 
@@ -32,6 +33,8 @@ def predict(
         abstain_budget: Adds the column `abstain`: True for this share of the people, those nearest to undecided, who
             are left to a human.
         undecided: Score that is furthest from a decision: the operating point, where one was fixed.
+        spread: Adds the column `spread`: the standard deviation of the scores of the ensemble's members, each of which
+            was trained without a fourth of the people.
 
     Example:
         python scripts/predict.py --model runs/demo/registry --cohort synthetic --out scores.csv
@@ -47,7 +50,7 @@ def predict(
     from lightning_modules.bundle import check_same_inputs, load_bundle
     from lightning_modules.conformal import nearest_to_undecided
     from lightning_modules.manifest import find_bundle, verify_bundle
-    from lightning_modules.scoring import label_sets, score
+    from lightning_modules.scoring import label_sets, score, spread_of
     from validation.registry import Registry
 
     if out.suffix not in TABLE_ENDINGS:
@@ -66,6 +69,8 @@ def predict(
         columns["set"] = label_sets(bundle, people, scores, conformal)
     if abstain_budget is not None:
         columns["abstain"] = nearest_to_undecided(scores, abstain_budget, undecided)
+    if spread:
+        columns["spread"] = spread_of(bundle, people)
     write_table(out, pd.DataFrame(columns))
     write_whole(out.with_suffix(".config.yaml"), config_text(options))
     say(f"predict: {len(people)} people scored with bundle {bundle.digest[:12]}; scores in {out}")

@@ -2,16 +2,20 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from scipy.special import expit
 
 from cohorts.cohort import Cohort
+from cohorts.errors import InputError
 from cohorts.splits import Split
 from lightning_modules.bundle import load_bundle
-from lightning_modules.scoring import score
+from lightning_modules.scoring import score, spread_of
 from scripts.command_line import run
 from scripts.finetune import finetune
 from scripts.predict import predict
@@ -85,6 +89,26 @@ def test_sets_and_abstention_are_columns_that_follow_from_the_scores(
     scores, pattern = (found[name].to_numpy() for name in ("score", "pattern"))
     expected = load_bundle(model / "bundle").conformal.sets(scores, pattern, 0.2)
     assert found["set"].tolist() == expected.tolist()
+
+
+def test_the_spread_is_that_of_the_members_whose_mean_logit_is_the_score(
+    model: Path, words: list[str], people: Cohort, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, bundle = tmp_path / "spread.csv", load_bundle(model / "bundle")
+    assert run(predict, ["--model", str(model), *words, "--spread", "--out", str(out)]) == 0
+    found = pd.read_csv(out, dtype={"subject_id": str})
+    assert list(found.columns) == ["subject_id", "score", "pattern", "spread"]
+    inputs = {name: torch.as_tensor(values) for name, values in bundle.preprocessing.transform(people).items()}
+    network, presence = bundle.network.double().eval(), torch.as_tensor(people.presence)
+    with torch.inference_mode():
+        members = network.by_member({name: values.double() for name, values in inputs.items()}, presence)
+        torch.testing.assert_close(members.mean(0), network({n: v.double() for n, v in inputs.items()}, presence))
+    risks = expit([bundle.calibration(logits.numpy(), found["pattern"].to_numpy()) for logits in members])
+    np.testing.assert_allclose(found["spread"], np.std(risks, axis=0, ddof=1), atol=1e-8)
+    assert found["spread"].min() > 0
+    alone = replace(bundle, options=replace(bundle.options, num_members=1))
+    with pytest.raises(InputError, match="spread: the bundle holds a network of one member"):
+        spread_of(alone, people)
 
 
 @pytest.mark.parametrize(
