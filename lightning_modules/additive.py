@@ -148,6 +148,16 @@ def fit_additive(
     return expert
 
 
+def least_loss(
+    layouts: Mapping[str, Layout], rows: Rows, group: np.ndarray, judged: np.ndarray, num_groups: int
+) -> float:
+    """The cross-fitted log loss of the judged people under the best penalty, without bends; arguments as above."""
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", LinAlgWarning)
+        plain = _Problem(_columns(rows, layouts), rows, group)
+        return min(plain.loss(penalty, judged, num_groups) for penalty in PENALTIES)
+
+
 def _columns(rows: Rows, layouts: Mapping[str, Layout], bent: np.ndarray | None = None) -> np.ndarray:
     features = {name: torch.as_tensor(values, dtype=torch.float64) for name, values in rows.inputs.items()}
     presence = torch.as_tensor(rows.presence)

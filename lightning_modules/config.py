@@ -215,25 +215,34 @@ class TrainingOptions:
 
 
 @dataclass(frozen=True)
-class TransferOptions:
-    """What fine-tuning keeps of the pretrained network and of the rich cohort."""
+class ObjectiveOptions:
+    """What pretraining minimises, beside the log loss of the label under masking."""
 
-    encoder_rate: float = 1.0
-    """Learning rate of the encoders, as a multiple of `training.learning_rate`."""
-    fusion_rate: float = 1.0
-    """Learning rate of the fusion, likewise; the heads always learn at the full rate."""
-    freeze: Literal["nothing", "encoders", "encoders_and_fusion"] = "nothing"
-    """Which pretrained layers stay as they are."""
-    replay_weight: float | None = None
-    """Weight of a rich subject's loss beside a sparse one's, 0 for none; by default 1 with --pretrained, else 0."""
+    full_view: float = 1.0
+    """Weight of the loss by which the network, seeing a subject masked, comes to say what it says of the full view."""
 
     def problems(self) -> list[str]:
         """What is wrong with these values, in sentences."""
-        return [
-            f"transfer.{name}: must be at least 0 (value: {getattr(self, name)})"
-            for name in ("encoder_rate", "fusion_rate", "replay_weight")
-            if not (getattr(self, name) or 0) >= 0
-        ]
+        if self.full_view >= 0:
+            return []
+        return [f"objective.full_view: must be at least 0 (value: {self.full_view})"]
+
+
+@dataclass(frozen=True)
+class TransferOptions:
+    """What fine-tuning keeps of the pretrained network and of the rich cohort."""
+
+    freeze: Literal["nothing", "encoders", "encoders_and_fusion"] = "nothing"
+    """Which pretrained layers stay as they are."""
+    replay_weight: float | None = None
+    """Weight of a rich subject's loss beside a sparse one's, 0 for none; by default 0 without --pretrained, and else
+    0.3 or 1: by which logistic regression serves the sparse people of training and tuning better, cross-fitted."""
+
+    def problems(self) -> list[str]:
+        """What is wrong with these values, in sentences."""
+        if self.replay_weight is None or self.replay_weight >= 0:
+            return []
+        return [f"transfer.replay_weight: must be at least 0 (value: {self.replay_weight})"]
 
 
 @dataclass(frozen=True)
@@ -260,6 +269,8 @@ def check_accelerator(name: str) -> None:
         raise InputError(f"training.accelerator {name}: this machine has none that torch can use; take cpu")
 
 
-def check_options(*options: NetworkOptions | MaskingOptions | TrainingOptions | TransferOptions) -> None:
+def check_options(
+    *options: NetworkOptions | MaskingOptions | TrainingOptions | ObjectiveOptions | TransferOptions,
+) -> None:
     """Raise one InputError with the problems of all options."""
     raise_if([problem for option in options for problem in option.problems()])

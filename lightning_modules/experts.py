@@ -13,7 +13,7 @@ from cohorts.cohort import Cohort
 from cohorts.missingness import count_patterns
 from cohorts.preprocessing import Preprocessing
 from cohorts.splits import Split, cross_fitting_groups
-from lightning_modules.additive import fit_additive
+from lightning_modules.additive import fit_additive, least_loss
 from lightning_modules.boosting import fit_boosting
 from lightning_modules.config import MaskingOptions
 from lightning_modules.ensemble import NOBODY, Ensemble, Mixture, in_pieces, mixed
@@ -22,9 +22,11 @@ from lightning_modules.rows import Rows, log_losses, rows_of
 
 LEAST_COMMON = 11  # sparse training people with a pattern, from which it is a common one
 LEAST_JUDGED = 50  # people, from which a mixture is chosen by them
+REPLAY_WEIGHTS = (1.0, 0.3)
 NUM_COPIES = 2  # with modalities hidden at random rates
 MOST_ROWS = 100_000  # a random sample of more is enough for an expert, and fits into memory
 FUSION_WEIGHTS, BOOSTING_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0), (0.25, 0.5, 0.75)
+START = 0.5  # weight of the networks, until people say otherwise
 
 
 def judged_parts(num_groups: int) -> tuple[str, ...]:
@@ -106,6 +108,22 @@ def whom_to_train(
     return Trained(role, of_parts, group, replace(rows, weight=weight), group[used], judged, deployed, seed)
 
 
+def choose_replay(people: Cohort, split: Split, preprocessing: Preprocessing, num_groups: int, seed: int) -> float:
+    """The weight of a rich subject's loss with which logistic regression serves the sparse people best, cross-fitted.
+
+    It takes seconds, and what is too much of the rich cohort for it is too much for the networks that start from it.
+    """
+    trained = whom_to_train(
+        people, split, preprocessing, {"sparse": 1.0, "rich": 1.0}, num_groups=num_groups, seed=seed
+    )
+
+    def loss(weight: float) -> float:
+        rows = replace(trained.rows, weight=trained.rows.weight * np.where(trained.judged, 1.0, weight))
+        return least_loss(preprocessing.layouts, rows, trained.group, trained.judged, num_groups)
+
+    return min(REPLAY_WEIGHTS, key=loss)
+
+
 def fit_first(network: Ensemble, trained: Trained) -> None:
     """Say which patterns are common, and fit the additive expert, from which the networks start."""
     patterns, counts = count_patterns(trained.deployed)
@@ -120,8 +138,8 @@ def fit_first(network: Ensemble, trained: Trained) -> None:
 def fit_last(network: Ensemble, trained: Trained) -> None:
     """Fit the boosting expert, and mix all parts by the log loss of the judged people, each out of the bag.
 
-    The simplest comes first: the additive expert alone, then with the networks, then with trees too; each is taken only
-    where it betters the loss by more than a standard error. Trees without a share are dropped.
+    Half of the networks on top of the additive expert comes first, then another weight of the networks, then trees too;
+    each is taken only where it betters the loss by more than a standard error. Trees without a share are dropped.
     """
     if network.options.fusion != "attention":
         return
@@ -167,7 +185,7 @@ def mixture(parts: np.ndarray, label: np.ndarray, weight: np.ndarray) -> tuple[f
     has_additive, has_trees = bool(parts[0].any()), bool(parts[2].any())
     additions = [best(product(FUSION_WEIGHTS, [0.0]))] if has_additive else []
     additions += [best(product(FUSION_WEIGHTS, BOOSTING_SHARES))] if has_trees else []
-    chosen = (0.0, 0.0) if has_additive else (1.0, 0.0)  # the networks are all that there is then
+    chosen = (START, 0.0) if has_additive else (1.0, 0.0)  # the networks are all that there is then
     for setting in additions:
         gain = losses(chosen) - losses(setting)
         if gain.mean() > gain.std() / len(gain) ** 0.5:

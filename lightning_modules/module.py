@@ -45,12 +45,26 @@ class FusionModule(pl.LightningModule):
         group_B = self._group(batch)
         logits_KB = self.network.of_members(features, presence_BM, group_B)
         losses_KB = binary_cross_entropy_with_logits(logits_KB, batch["label"].expand_as(logits_KB), reduction="none")
+        losses_KB = losses_KB + self.more_losses(logits_KB, features, batch["presence"], group_B)
         weight_KB = batch["weight"] * ~self.network.left_out(group_B)
         # Of the batch of all processes, whose gradients are averaged; with one, a sum is its own mean.
         mean_weight = torch.as_tensor(self.all_gather(weight_KB.sum())).mean().clamp(min=1e-12)
         loss = (losses_KB * weight_KB).sum() / mean_weight
-        self.log("train/log_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch["label"]))
+        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(batch["label"]))
         return loss
+
+    def more_losses(
+        self, logits_KB: Tensor, features: dict[str, Tensor], presence_BM: Tensor, group_B: Tensor
+    ) -> Tensor | float:
+        """What else is minimised: losses of each member for each subject, (K, B); 0 unless a regime says otherwise.
+
+        Args:
+            logits_KB: What the members say of the subjects as they are masked in this step.
+            features: Modality to inputs, float (B, F).
+            presence_BM: What the subjects have, without masking, bool (B, M).
+            group_B: Of cross-fitting, int (B,).
+        """
+        return 0.0
 
     @staticmethod
     def _group(batch: Batch) -> Tensor:
@@ -82,17 +96,14 @@ class FusionModule(pl.LightningModule):
             mean = (losses[rows] * weight[rows]).sum() / weight[rows].sum()
             self.log(f"tuning_log_loss_by_pattern/{name}", mean, sync_dist=True)
 
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        """Parameters with their highest learning rates."""
-        return [{"params": list(self.network.parameters()), "lr": self.options.learning_rate}]
-
     def configure_optimizers(self) -> Any:
-        """AdamW under a one-cycle schedule."""
-        groups = self.parameter_groups()
-        optimizer = torch.optim.AdamW(groups, weight_decay=self.options.weight_decay)
+        """AdamW under a one-cycle schedule, of all that is not frozen."""
+        learning = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
+        rate = self.options.learning_rate
+        optimizer = torch.optim.AdamW(learning, lr=rate, weight_decay=self.options.weight_decay)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer,
-            max_lr=[group["lr"] for group in groups],
+            max_lr=rate,
             total_steps=max(2, int(self.trainer.estimated_stepping_batches)),
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -56,8 +56,9 @@ def finetune(
     options = dict(locals())
     check_options(network or NetworkOptions(), masking, training, transfer)
     raise_if(_contradictions(pretrained, network, transfer))
-    replay = transfer.replay_weight if transfer.replay_weight is not None else float(pretrained is not None)
-    options |= {"transfer": replace(transfer, replay_weight=replay)}
+    if not pretrained:
+        transfer = replace(transfer, replay_weight=transfer.replay_weight or 0.0)
+    options |= {"transfer": transfer}
     options |= {"network": None if pretrained else network or NetworkOptions()}
     from scripts.training_stage import (
         BUNDLE,
@@ -78,7 +79,7 @@ def finetune(
         say(f"finetune: already done, in {out}")
         return
     from lightning_modules.bundle import versions
-    from lightning_modules.experts import fit_first, judged_parts, whom_to_train
+    from lightning_modules.experts import choose_replay, fit_first, judged_parts, whom_to_train
     from lightning_modules.finetune import FinetuneModule
     from lightning_modules.masking import masking_for
     from scripts.training_run import train_and_save
@@ -86,11 +87,16 @@ def finetune(
     say_concerns(people)
     policy, more = masking_for(masking, people, split, start.preprocessing)
     module = FinetuneModule(start.network, policy, training, transfer)
-    weights, num_groups = {"sparse": 1.0, "rich": replay}, start.options.num_groups
+    num_groups, replay = start.options.num_groups, transfer.replay_weight
+    if replay is None:
+        replay = choose_replay(people, split, start.preprocessing, num_groups, training.seed)
+        say(f"{out.name}: replays the rich cohort with the weight {replay:g}, chosen by the sparse people")
+    weights = {"sparse": 1.0, "rich": replay}
     trained = whom_to_train(people, split, start.preprocessing, weights, num_groups=num_groups, seed=training.seed)
     fit_first(start.network, trained)
     batches = make_batches(stage, people, split, start.preprocessing, training, trained, more)
-    provenance = {"stage": "finetune", "options": essential(options), "depends_on": depends_on, "versions": versions()}
+    provenance = {"stage": "finetune", "options": essential(options), "replay_weight": replay}
+    provenance |= {"depends_on": depends_on, "versions": versions()}
     bundle = replace(start, provenance=provenance, digest="")
     calibrated_on = (people.take(split.rows(*judged_parts(num_groups))), calibration)
     train_and_save(

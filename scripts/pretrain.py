@@ -3,7 +3,14 @@
 import sys
 from pathlib import Path
 
-from lightning_modules.config import MaskingOptions, NetworkOptions, TrainingOptions, check_accelerator, check_options
+from lightning_modules.config import (
+    MaskingOptions,
+    NetworkOptions,
+    ObjectiveOptions,
+    TrainingOptions,
+    check_accelerator,
+    check_options,
+)
 from scripts.command_line import run, say
 from scripts.dashboard import DashboardOptions
 from scripts.stage import essential, open_stage
@@ -17,6 +24,7 @@ def pretrain(
     network: NetworkOptions = NetworkOptions(),
     masking: MaskingOptions = MaskingOptions(),
     training: TrainingOptions = TrainingOptions(),
+    objective: ObjectiveOptions = ObjectiveOptions(),
     dashboard: DashboardOptions = DashboardOptions(),
 ) -> None:
     """Pretrain a fusion network on the rich cohort, under modality masking drawn from the sparse one.
@@ -31,13 +39,14 @@ def pretrain(
         network: What the network is.
         masking: Which modalities a training step hides.
         training: How long and how fast to train.
+        objective: What pretraining minimises, beside the log loss of the label under masking.
         dashboard: Where the run can be followed.
 
     Example:
         python scripts/pretrain.py --cohort synthetic --out runs/pretrained --network.width 48
     """
     options = dict(locals())
-    check_options(network, masking, training)
+    check_options(network, masking, training, objective)
     from scripts.training_stage import BUNDLE, digests, make_batches, read_and_split, say_concerns
 
     check_accelerator(training.accelerator)
@@ -60,7 +69,7 @@ def pretrain(
     preprocessing = fit_preprocessing(people.take(split.rows("rich_train", "sparse_train")))
     model = fresh_network(preprocessing, network, seed=training.seed, prevalence=float(people.label[rich].mean()))
     policy, more = masking_for(masking, people, split, preprocessing)
-    module = PretrainModule(model, policy, training)
+    module = PretrainModule(model, policy, training, objective)
     trained = whom_to_train(
         people, split, preprocessing, {"rich": 1.0}, num_groups=network.num_groups, seed=training.seed
     )

@@ -9,6 +9,7 @@ from lightning_modules.config import (
     CalibrationOptions,
     MaskingOptions,
     NetworkOptions,
+    ObjectiveOptions,
     TrainingOptions,
     TransferOptions,
     check_accelerator,
@@ -39,6 +40,7 @@ def workflow(
     network: NetworkOptions = NetworkOptions(),
     masking: MaskingOptions = MaskingOptions(),
     training: TrainingOptions = TrainingOptions(),
+    objective: ObjectiveOptions = ObjectiveOptions(),
     transfer: TransferOptions = TransferOptions(),
     calibration: CalibrationOptions = CalibrationOptions(),
     dashboard: DashboardOptions = DashboardOptions(),
@@ -60,6 +62,7 @@ def workflow(
         network: What the network is.
         masking: Which modalities a step of pretraining hides.
         training: How long and how fast to train, in each stage.
+        objective: What pretraining minimises, beside the log loss of the label under masking.
         transfer: What fine-tuning keeps of the pretrained network and of the rich cohort.
         calibration: How scores of model and controls are made to mean what they say.
         dashboard: Where the runs can be followed.
@@ -68,7 +71,7 @@ def workflow(
         python scripts/workflow.py --cohort heart_disease --data DIR --out runs/heart
     """
     options = dict(locals())
-    check_options(network, masking, training, transfer)
+    check_options(network, masking, training, objective, transfer)
     from cohorts.files import canonical_json, read_json, whole_folder, write_whole
     from cohorts.synthetic import write_tables
     from scripts.training_stage import digests, read_and_split
@@ -89,7 +92,8 @@ def workflow(
                 write_tables(folder)
     watch = replace(dashboard, group=dashboard.group or out.name, folder=dashboard.folder or out)
     common: dict[str, Any] = {"cohort": cohort, "data": data, "held_out_site": held_out_site, "dashboard": watch}
-    pretrain(out=out / "pretrain", network=network, masking=masking, training=training, **common)
+    start: dict[str, Any] = {"network": network, "masking": masking, "training": training, "objective": objective}
+    pretrain(out=out / "pretrain", **start, **common)
     train: dict[str, Any] = {"training": training, "calibration": calibration, **common}
     finetune(out=out / "finetune", pretrained=out / "pretrain", transfer=transfer, **train)
     finetune(out=out / "scratch", network=network, **train)

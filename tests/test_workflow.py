@@ -162,7 +162,7 @@ def test_all_stages_are_offline_runs_of_one_group(whole: tuple[Path, str]) -> No
         "tuning/log_loss",
         "tuning/auroc",
         "tuning_log_loss_by_pattern/",
-        "train/log_loss",
+        "train/loss",
         "verdict",
         "held_out/auroc",
     ):

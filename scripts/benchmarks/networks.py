@@ -25,7 +25,7 @@ from lightning_modules.config import (
     TransferOptions,
 )
 from lightning_modules.ensemble import Ensemble
-from lightning_modules.experts import Trained, fit_first, fit_last, judged_parts, whom_to_train
+from lightning_modules.experts import Trained, choose_replay, fit_first, fit_last, judged_parts, whom_to_train
 from lightning_modules.finetune import FinetuneModule
 from lightning_modules.masking import ModalityMasking, masking_for
 from lightning_modules.module import GROUP, FusionModule
@@ -89,7 +89,10 @@ def fit_network(
     if name in FUSIONS:
         train(PretrainModule, MaskingOptions(), {"rich": 1.0})
     finetune = partial(FinetuneModule, transfer=TransferOptions())
-    fit_last(network, train(finetune, FINETUNE_MASKING, {"sparse": 1.0, "rich": float(name != SCRATCH)}))
+    replay = {SCRATCH: 0.0, POOLED: 1.0}.get(name)
+    if replay is None:
+        replay = choose_replay(people, split, preprocessing, options.num_groups, training.seed)
+    fit_last(network, train(finetune, FINETUNE_MASKING, {"sparse": 1.0, "rich": replay}))
     bundle = Bundle(network, options, preprocessing, people.spec, {})
     bundle, _ = calibrate(bundle, people.take(split.rows(*judged_parts(options.num_groups))), CalibrationOptions())
 

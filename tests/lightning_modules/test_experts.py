@@ -19,7 +19,7 @@ from lightning_modules.boosting import BoostingExpert, fit_boosting
 from lightning_modules.bundle import Bundle, fresh_network, load_bundle, save_bundle
 from lightning_modules.config import NetworkOptions, check_options
 from lightning_modules.ensemble import NOBODY, Ensemble, Mixture
-from lightning_modules.experts import Trained, fit_first, fit_last, mixture, whom_to_train
+from lightning_modules.experts import Trained, choose_replay, fit_first, fit_last, mixture, whom_to_train
 from lightning_modules.rows import Rows
 from lightning_modules.scoring import score
 
@@ -290,6 +290,13 @@ def test_the_networks_get_a_weight_only_where_they_help(good: str, expected: flo
     assert mixture(parts, label, np.ones(4000)) == (expected, 0.0)
 
 
+def test_where_people_cannot_tell_half_of_the_networks_is_added() -> None:
+    rng = np.random.default_rng(0)
+    truth, noise = rng.normal(size=(2, 400))
+    label = (rng.random(400) < expit(2 * truth)).astype(int)
+    assert mixture(np.array([2 * truth, 0.01 * noise, 0 * truth]), label, np.ones(400)) == (0.5, 0.0)
+
+
 @pytest.mark.parametrize("noise", [0.0, 3.0])
 def test_trees_get_a_share_only_where_they_help(noise: float) -> None:
     rng = np.random.default_rng(0)
@@ -304,3 +311,14 @@ def test_trees_get_a_share_only_where_they_help(noise: float) -> None:
 def test_the_number_of_members_must_fit_the_groups(number: int) -> None:
     with pytest.raises(ValueError, match=rf"network.num_members: must be 1 or a multiple of 4 \(value: {number}\)"):
         check_options(NetworkOptions(num_members=number))
+
+
+@pytest.mark.parametrize(("flipped", "expected"), [(False, 1.0), (True, 0.3)])
+def test_the_rich_cohort_weighs_less_where_it_misleads(
+    people: Cohort, split: Split, preprocessing: Preprocessing, flipped: bool, expected: float
+) -> None:
+    rich = np.isin(split.part, ["rich_train", "rich_tuning"])
+    age = preprocessing.transform(people)["demographics"][:, 0]
+    label = (age + np.random.default_rng(0).normal(size=len(age)) > 0).astype(int)
+    turned = replace(people, label=np.where(rich & flipped, 1 - label, label))
+    assert choose_replay(turned, split, preprocessing, num_groups=G, seed=0) == expected
