@@ -3,7 +3,7 @@
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lightning_modules.config import (
     CalibrationOptions,
@@ -15,20 +15,17 @@ from lightning_modules.config import (
     check_accelerator,
     check_options,
 )
+from scripts.candidate import CONTROLS, choose_candidate
 from scripts.command_line import run, say
 from scripts.dashboard import DashboardOptions
 from scripts.finetune import finetune
 from scripts.pretrain import pretrain
 from scripts.promote import promote
 from scripts.stage import open_stage
+from scripts.summary import summarise, tell
 from scripts.validate import validate
 
-if TYPE_CHECKING:
-    from cohorts.cohort import Cohort
-    from cohorts.splits import Split
-
-SUMMARY, CANDIDATE = "summary.json", "candidate.json"
-CONTROLS = ("scratch", "pooled")
+SUMMARY = "summary.json"
 
 
 def workflow(
@@ -106,76 +103,6 @@ def workflow(
         promote(registry=out / "registry", decision=out / "validate" / "decision.json")
     write_whole(out / SUMMARY, canonical_json(summary))
     return tell(summary)
-
-
-def choose_candidate(out: Path, people: "Cohort", split: "Split") -> str:
-    """Which model is judged: the fine-tuned one, or a control that serves the sparse people better; and say why."""
-    from dataclasses import asdict
-
-    from cohorts.files import canonical_json, read_json, write_whole
-
-    if not (out / CANDIDATE).exists():
-        from lightning_modules.bundle import load_bundle
-        from lightning_modules.transfer import better_control, gains_over
-
-        model, *others = [load_bundle(out / name / "bundle") for name in ("finetune", *CONTROLS)]
-        gains = gains_over(model, dict(zip(CONTROLS, others, strict=True)), people, split)
-        found = {"candidate": better_control(gains) or "finetune", "gains": {k: asdict(v) for k, v in gains.items()}}
-        write_whole(out / CANDIDATE, canonical_json(found))
-    found = read_json(out / CANDIDATE, "the choice of a candidate")
-    measured = ", ".join(
-        f"{gain['mean']:+.4f} ± {gain['standard_error']:.4f} over {name}" for name, gain in found["gains"].items()
-    )
-    people_said = f"{found['gains'][CONTROLS[0]]['num_people']} sparse people, none seen by what scores them"
-    say(f"transfer: gain in log loss {measured} ({people_said})")
-    if found["candidate"] != "finetune":
-        say(f"transfer: does not help here, so the control {found['candidate']} is judged in place of the model")
-    return str(found["candidate"])
-
-
-def summarise(out: Path, candidate: str) -> dict[str, Any]:
-    """What a person wants to know at the end, from the decision; paths are below OUT."""
-    from validation.decision import read_decision, reasons, too_small, worst_group
-
-    decision = read_decision(out / "validate" / "decision.json")
-    auroc = next(row for row in decision["tables"]["performance"] if row["metric"] == "auroc")
-    group = worst_group(decision)
-    return {
-        "verdict": decision["verdict"],
-        "reasons": reasons(decision),
-        "auroc": {key: auroc[key] for key in ("value", "lower", "upper", "support")},
-        "worst_group": group["sentence"] if group else "none could be judged",
-        "too_small_to_judge": too_small(decision),
-        "report": str(out / "validate" / "report.html"),
-        "decision": str(out / "validate" / "decision.json"),
-        "bundle": str(out / candidate / "bundle"),
-        "dashboard": str(out / "wandb"),
-        "champion": decision["verdict"] == "PASS",
-        "registry": str(out / "registry"),
-    }
-
-
-def tell(summary: dict[str, Any]) -> str:
-    """Print the summary and return its verdict."""
-    auroc = summary["auroc"]
-    place = f"champion of {summary['registry']}" if summary["champion"] else "not promoted"
-    lines = {
-        "verdict": summary["verdict"],
-        "AUROC": "{value:.3f} [{lower:.3f}, {upper:.3f}] on {support} held-out subjects".format(**auroc),
-        "worst group": summary["worst_group"],
-        "too small": ", ".join(summary["too_small_to_judge"]) or "no group",
-        "report": summary["report"],
-        "dashboard": f"wandb leet {summary['dashboard']}",
-        "bundle": f"{summary['bundle']}, {place}",
-    }
-    say("")
-    for name, text in lines.items():
-        say(f"{name:<12} {text}")
-    if summary["reasons"]:
-        count = len(summary["reasons"])
-        each = f"{count} reasons not to promote it, each" if count > 1 else "1 reason not to promote it,"
-        say(f"{'':<12} {each} in the report")
-    return str(summary["verdict"])
 
 
 def main() -> None:

@@ -177,8 +177,8 @@ def test_options_of_batches_and_checkpoints_are_checked() -> None:
 def test_the_same_seed_gives_the_committed_numbers(train: Callable) -> None:
     """Made by this test's own training; a change of these numbers is a change of the method."""
     _, metrics = train()
-    assert metrics["tuning/log_loss"] == pytest.approx(0.503, abs=0.01)
-    assert metrics["tuning/auroc"] == pytest.approx(0.857, abs=0.01)
+    assert metrics["tuning/log_loss"] == pytest.approx(0.528, abs=0.01)
+    assert metrics["tuning/auroc"] == pytest.approx(0.841, abs=0.01)
 
 
 def test_held_out_people_have_no_influence_at_all(train: Callable, people: Cohort, split: Split) -> None:
