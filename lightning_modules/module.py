@@ -45,7 +45,7 @@ class FusionModule(pl.LightningModule):
         group_B = self._group(batch)
         logits_KB = self.network.of_members(features, presence_BM, group_B)
         losses_KB = binary_cross_entropy_with_logits(logits_KB, batch["label"].expand_as(logits_KB), reduction="none")
-        losses_KB = losses_KB + self.more_losses(logits_KB, features, batch["presence"], group_B)
+        losses_KB = losses_KB + self.more_losses(logits_KB, batch["features"], batch["presence"], group_B)
         weight_KB = batch["weight"] * ~self.network.left_out(group_B)
         # Of the batch of all processes, whose gradients are averaged; with one, a sum is its own mean.
         mean_weight = torch.as_tensor(self.all_gather(weight_KB.sum())).mean().clamp(min=1e-12)
@@ -60,7 +60,7 @@ class FusionModule(pl.LightningModule):
 
         Args:
             logits_KB: What the members say of the subjects as they are masked in this step.
-            features: Modality to inputs, float (B, F).
+            features: Modality to inputs, without masking, float (B, F).
             presence_BM: What the subjects have, without masking, bool (B, M).
             group_B: Of cross-fitting, int (B,).
         """

@@ -15,7 +15,7 @@ from cohorts.datamodule import CohortDataModule
 from cohorts.preprocessing import Preprocessing
 from cohorts.splits import Split
 from lightning_modules.bundle import fresh_network
-from lightning_modules.config import MaskingOptions, NetworkOptions, TrainingOptions, TransferOptions
+from lightning_modules.config import MaskingOptions, NetworkOptions, ObjectiveOptions, TrainingOptions, TransferOptions
 from lightning_modules.ensemble import Ensemble
 from lightning_modules.finetune import FinetuneModule
 from lightning_modules.masking import STRATUM, masking_for
@@ -86,7 +86,7 @@ def train(
     ) -> tuple[dict[str, torch.Tensor], Seen]:
         network = fresh_network(preprocessing, NetworkOptions(num_members=1), seed=0, prevalence=0.4)
         masking, more = masking_for(options, people, split, preprocessing)
-        module: FusionModule = PretrainModule(network, masking, TRAINING)
+        module: FusionModule = PretrainModule(network, masking, TRAINING, ObjectiveOptions(full_view=0.0))
         if regime == "finetune":
             module = Finetune(network, masking, TRAINING, TransferOptions())
             module.dies_at = stop_at
