@@ -7,8 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 import yaml
 
+from cohorts.cohort import Cohort
+from cohorts.splits import Split
+from lightning_modules.bundle import load_bundle, save_bundle
+from scripts.candidate import choose_candidate
 from tests.chain import QUICK, ROOT, SMALL, call, findings
 from validation.operating_point import choose_threshold
 
@@ -180,3 +185,49 @@ def test_validate_without_controls_is_an_error_and_not_a_pass(
     code, said = call("validate", "--cohort", "synthetic", "--data", tables, *model)
     assert code == 5, said
     assert "model minus scratch: this control was not given to validate" in said
+
+
+def test_a_control_that_takes_the_models_place_is_its_own_control(
+    whole: tuple[Path, str], tables: Path, policy: Path, tmp_path: Path
+) -> None:
+    out, _ = whole
+    controls = ["--controls", json.dumps({name: str(out / name) for name in ("scratch", "pooled")})]
+    words = ["--model", out / "scratch", "--policy", policy, *controls, "--out", tmp_path / "x"]
+    code, said = call("validate", "--cohort", "synthetic", "--data", tables, *words)
+    assert code == 0, said
+    decision = json.loads((tmp_path / "x" / "decision.json").read_text())
+    gains = {found["scope"]: found["value"] for found in decision["findings"] if found["title"] == "AUROC gain"}
+    assert gains["model minus scratch"] == 0
+    assert gains["model minus pooled"] != 0
+
+
+def test_the_workflow_says_by_how_much_the_model_betters_its_controls(whole: tuple[Path, str]) -> None:
+    out, said = whole
+    found = json.loads((out / "candidate.json").read_text())
+    assert found["candidate"] == "finetune"
+    num_people = len(pd.read_parquet(out / "finetune" / "split.parquet").query("part == 'sparse_tuning'"))
+    for name in ("scratch", "pooled"):
+        gain = found["gains"][name]
+        assert f"{gain['mean']:+.4f} ± {gain['standard_error']:.4f} over {name}" in said
+        assert gain["num_people"] == num_people, "a network of one member was trained on all others"
+
+
+def test_where_transfer_does_not_help_the_better_control_is_judged(
+    whole: tuple[Path, str], people: Cohort, split: Split, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The whole run again, with a model that knows nothing in the place of the fine-tuned one."""
+    again = Path(shutil.copytree(whole[0], tmp_path / "again"))
+    (again / "candidate.json").unlink()
+    shutil.rmtree(again / "finetune")
+    bundle = load_bundle(again / "scratch" / "bundle")
+    with torch.no_grad():
+        for parameter in bundle.network.parameters():
+            parameter.zero_()
+    if bundle.network.additive is not None:
+        bundle.network.additive.weights_EC.zero_()
+        bundle.network.additive.bends_EC.zero_()
+    (again / "finetune").mkdir()
+    save_bundle(bundle, again / "finetune" / "bundle")
+    assert choose_candidate(again, people, split) in ("scratch", "pooled")
+    assert "transfer: does not help here, so the control" in capsys.readouterr().out
+    assert choose_candidate(again, people, split) == json.loads((again / "candidate.json").read_text())["candidate"]
