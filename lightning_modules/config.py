@@ -218,14 +218,14 @@ class TrainingOptions:
 class ObjectiveOptions:
     """What pretraining minimises, beside the log loss of the label under masking."""
 
-    full_view: float = 1.0
-    """Weight of the loss by which the network, seeing a subject masked, comes to say what it says of the full view."""
+    unmasked: float = 1.0
+    """Weight of the loss by which the network, under masking, comes to say what it says of the subject unmasked."""
 
     def problems(self) -> list[str]:
         """What is wrong with these values, in sentences."""
-        if self.full_view >= 0:
+        if self.unmasked >= 0:
             return []
-        return [f"objective.full_view: must be at least 0 (value: {self.full_view})"]
+        return [f"objective.unmasked: must be at least 0 (value: {self.unmasked})"]
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,8 @@ class Ensemble(nn.Module):
 
     def by_member(self, features: Mapping[str, Tensor], presence_BM: Tensor, group_B: Tensor | None = None) -> Tensor:
         """What each member would say in the place of all, logits (K, B); of new people, `forward` is their mean."""
-        offset_KB = self.offsets(features, presence_BM, self._group(presence_BM, group_B))
+        group_B = self._group(presence_BM, group_B)
+        offset_KB = self.offsets(features, presence_BM, group_B)
         own_KB = self.members_alone(features, presence_BM)
         trees_KB = self._trees(features, presence_BM, group_B).to(own_KB.dtype).expand_as(own_KB)
         return mixed(torch.stack([offset_KB, own_KB, trees_KB]), *self._shares(presence_BM))
@@ -118,11 +119,11 @@ class Ensemble(nn.Module):
         pairs = (self.mixture.fusion, self.mixture.boosting)
         return [torch.where(rare_B, rare, common).to(self.members.prior.dtype) for common, rare in pairs]
 
-    def _trees(self, features: Mapping[str, Tensor], presence_BM: Tensor, group_B: Tensor | None) -> Tensor:
+    def _trees(self, features: Mapping[str, Tensor], presence_BM: Tensor, group_B: Tensor) -> Tensor:
         """Logits of the boosting expert, (B,), 0 where there is none."""
         if self.boosting is None:
             return torch.zeros(len(presence_BM), device=presence_BM.device)
-        return self.boosting(features, presence_BM, self._group(presence_BM, group_B))
+        return self.boosting(features, presence_BM, group_B)
 
     def parts_of(self, features: Mapping[str, Tensor], presence_BM: Tensor, group_B: Tensor | None = None) -> Tensor:
         """Logits of the additive expert, of the networks and of the boosting expert, 0 where there is none: (3, B)."""

@@ -26,7 +26,7 @@ REPLAY_WEIGHTS = (1.0, 0.3)
 NUM_COPIES = 2  # with modalities hidden at random rates
 MOST_ROWS = 100_000  # a random sample of more is enough for an expert, and fits into memory
 FUSION_WEIGHTS, BOOSTING_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0), (0.25, 0.5, 0.75)
-START = 0.5  # weight of the networks, until people say otherwise
+FUSION_START = 0.5  # weight of the networks, until people say otherwise
 
 
 def judged_parts(num_groups: int) -> tuple[str, ...]:
@@ -185,7 +185,7 @@ def mixture(parts: np.ndarray, label: np.ndarray, weight: np.ndarray) -> tuple[f
     has_additive, has_trees = bool(parts[0].any()), bool(parts[2].any())
     additions = [best(product(FUSION_WEIGHTS, [0.0]))] if has_additive else []
     additions += [best(product(FUSION_WEIGHTS, BOOSTING_SHARES))] if has_trees else []
-    chosen = (START, 0.0) if has_additive else (1.0, 0.0)  # the networks are all that there is then
+    chosen = (FUSION_START, 0.0) if has_additive else (1.0, 0.0)  # the networks are all that there is then
     for setting in additions:
         gain = losses(chosen) - losses(setting)
         if gain.mean() > gain.std() / len(gain) ** 0.5:

@@ -26,12 +26,12 @@ class PretrainModule(FusionModule):
     def more_losses(
         self, logits_KB: Tensor, features: dict[str, Tensor], presence_BM: Tensor, group_B: Tensor
     ) -> Tensor | float:
-        """Cross entropy of the masked view with what the same member says of the full view, which is its teacher."""
-        if not self.objective.full_view:
+        """Cross entropy with what the same member says of the subject unmasked, which is its teacher."""
+        if not self.objective.unmasked:
             return 0.0
         with torch.no_grad():
             taught_KB = torch.sigmoid(self.network.of_members(features, presence_BM, group_B))
-        return self.objective.full_view * binary_cross_entropy_with_logits(logits_KB, taught_KB, reduction="none")
+        return self.objective.unmasked * binary_cross_entropy_with_logits(logits_KB, taught_KB, reduction="none")
 
     def tuning_presence(self, presence_BM: Tensor, stratum_B: Tensor | None = None) -> Tensor:
         """The same masks in every epoch, so that epochs can be compared."""

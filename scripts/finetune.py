@@ -58,8 +58,7 @@ def finetune(
     raise_if(_contradictions(pretrained, network, transfer))
     if not pretrained:
         transfer = replace(transfer, replay_weight=transfer.replay_weight or 0.0)
-    options |= {"transfer": transfer}
-    options |= {"network": None if pretrained else network or NetworkOptions()}
+    options |= {"transfer": transfer, "network": None if pretrained else network or NetworkOptions()}
     from scripts.training_stage import (
         BUNDLE,
         digests,

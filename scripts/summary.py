@@ -15,6 +15,7 @@ def summarise(out: Path, candidate: str) -> dict[str, Any]:
     group = worst_group(decision)
     return {
         "verdict": decision["verdict"],
+        "candidate": candidate,
         "reasons": reasons(decision),
         "auroc": {key: auroc[key] for key in ("value", "lower", "upper", "support")},
         "worst_group": group["sentence"] if group else "none could be judged",

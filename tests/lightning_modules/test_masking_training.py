@@ -86,7 +86,7 @@ def train(
     ) -> tuple[dict[str, torch.Tensor], Seen]:
         network = fresh_network(preprocessing, NetworkOptions(num_members=1), seed=0, prevalence=0.4)
         masking, more = masking_for(options, people, split, preprocessing)
-        module: FusionModule = PretrainModule(network, masking, TRAINING, ObjectiveOptions(full_view=0.0))
+        module: FusionModule = PretrainModule(network, masking, TRAINING, ObjectiveOptions(unmasked=0.0))
         if regime == "finetune":
             module = Finetune(network, masking, TRAINING, TransferOptions())
             module.dies_at = stop_at

@@ -1,4 +1,4 @@
-"""What pretraining minimises: the label under masking, and the network's own view of the whole subject."""
+"""What pretraining minimises: the label under masking, and what the network itself says unmasked."""
 
 import copy
 from collections.abc import Callable
@@ -25,10 +25,10 @@ NETWORK = NetworkOptions(num_members=1, dropout=0.0)
 
 @pytest.fixture
 def pretrained(people: Cohort, split: Split, preprocessing: Preprocessing, tmp_path: Path) -> Callable[..., State]:
-    def run(policy: str, full_view: float) -> State:
+    def run(policy: str, unmasked: float) -> State:
         network = fresh_network(preprocessing, NETWORK, seed=0, prevalence=0.4)
         masking = ModalityMasking(MaskingOptions(policy=policy), people.presence[split.rows("sparse_train")])
-        module = PretrainModule(network, masking, TRAINING, ObjectiveOptions(full_view=full_view))
+        module = PretrainModule(network, masking, TRAINING, ObjectiveOptions(unmasked=unmasked))
         batches = CohortDataModule(
             people,
             split,
@@ -38,7 +38,7 @@ def pretrained(people: Cohort, split: Split, preprocessing: Preprocessing, tmp_p
             batch_size=64,
             seed=0,
         )
-        fit(module, batches, tmp_path / f"{policy}{full_view}", title="test", logger=None)
+        fit(module, batches, tmp_path / f"{policy}{unmasked}", title="test", logger=None)
         return copy.deepcopy(network.state_dict())
 
     return run
@@ -48,15 +48,15 @@ def distance(a: State, b: State) -> float:
     return max(float((a[name] - b[name]).abs().max()) for name in a)
 
 
-def test_who_is_seen_whole_learns_nothing_from_the_full_view(pretrained: Callable[..., State]) -> None:
+def test_who_is_seen_unmasked_learns_nothing_more(pretrained: Callable[..., State]) -> None:
     assert distance(pretrained("none", 0.0), pretrained("none", 1.0)) < 1e-4
 
 
-def test_who_is_masked_learns_from_it(pretrained: Callable[..., State]) -> None:
+def test_who_is_masked_learns_from_what_is_said_unmasked(pretrained: Callable[..., State]) -> None:
     assert distance(pretrained("rate", 0.0), pretrained("rate", 1.0)) > 1e-3
 
 
-def test_the_loss_is_the_cross_entropy_with_the_full_view_and_teaches_the_masked_view_alone(
+def test_the_loss_is_the_cross_entropy_with_what_is_said_unmasked_and_teaches_the_masked_alone(
     people: Cohort, split: Split, preprocessing: Preprocessing
 ) -> None:
     network = fresh_network(preprocessing, NETWORK, seed=0, prevalence=0.4)
@@ -78,5 +78,5 @@ def test_the_loss_is_the_cross_entropy_with_the_full_view_and_teaches_the_masked
 
 
 def test_a_negative_weight_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"objective.full_view: must be at least 0 \(value: -1.0\)"):
-        check_options(ObjectiveOptions(full_view=-1.0))
+    with pytest.raises(ValueError, match=r"objective.unmasked: must be at least 0 \(value: -1.0\)"):
+        check_options(ObjectiveOptions(unmasked=-1.0))
