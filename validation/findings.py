@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-from validation.policy import Policy
-
 
 @dataclass(frozen=True)
 class Finding:
@@ -14,16 +12,17 @@ class Finding:
         kind: Kind of the check.
         title: What is estimated.
         scope: Of whom.
-        basis: "bounds", "too_few", "missing" (declared but not there), "holds" or "broken" (a fact of integrity).
+        basis: "bounds", "too_few", "missing" (declared but not there), "holds" or "broken" (a fact of integrity),
+            "not_applicable" (there is nothing that it could be asked of; it counts neither way).
         threshold: What the lower bound must reach; None for a fact.
         value, lower, upper: Estimate and bounds; None where they are not to be shown or do not exist.
         family: Sensitive feature, or "pattern", whose groups add up to everybody; "" for none.
         support, unit: How many subjects of what kind it rests on; None where under the smallest group.
         rounded: Whether the support is a lower limit only, so that nobody can subtract.
-        few: Under "too_few", what there are too few of.
+        few: Under "too_few", what there are too few of; under "not_applicable", why.
         p_fail: Smallest level at which the upper bound is under the threshold.
         needed: How many of `unit` would decide for PASS if the estimate stayed; None where none would, or unknown.
-        verdict: PASS, FAIL, INSUFFICIENT or ERROR.
+        verdict: PASS, FAIL, INSUFFICIENT, ERROR or NOT APPLICABLE.
         sentence: The finding in words.
     """
 
@@ -47,10 +46,12 @@ class Finding:
     sentence: str = ""
 
 
-def sentence(finding: Finding, verdict: str, policy: Policy) -> str:
+def sentence(finding: Finding, verdict: str, smallest_group: int) -> str:
     name = f"{finding.title}, {finding.scope}"
     if finding.basis in ("holds", "broken"):
         return f"{finding.title}: {'yes' if finding.basis == 'holds' else 'NO'}"
+    if finding.basis == "not_applicable":
+        return f"{name}: not applicable, as {finding.few}"
     if finding.basis == "missing" and finding.kind == "no_negative_transfer":
         return f"{name}: this control was not given to validate, so nothing shows that transfer did no harm"
     if finding.basis == "missing":
@@ -59,7 +60,7 @@ def sentence(finding: Finding, verdict: str, policy: Policy) -> str:
     limit = f"{word} {_number(finding.threshold)}"
     if finding.basis == "too_few":
         needed = f"; about {finding.needed} {finding.unit} needed at the overall rate" if finding.needed else ""
-        return f"{name}: fewer than {policy.smallest_group} {finding.few}, which cannot support an audit{needed}"
+        return f"{name}: fewer than {smallest_group} {finding.few}, which cannot support an audit{needed}"
     support = f"{'at least ' if finding.rounded else ''}{finding.support} {finding.unit}"
     interval = f"{_number(finding.value)} [{_number(finding.lower)}, {_number(finding.upper)}]"
     if verdict == "PASS":

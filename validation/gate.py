@@ -9,29 +9,30 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from validation.checks import GATHER, Evidence, nothing_found
+from validation.checks import Evidence
 from validation.disclosure import coarsened, families_with_few
 from validation.findings import Finding, sentence
 from validation.policy import Policy
 from validation.statistics import holm
 
-SEVERITY = ("PASS", "INSUFFICIENT", "FAIL", "ERROR")
+SEVERITY = ("NOT APPLICABLE", "PASS", "INSUFFICIENT", "FAIL", "ERROR")
+OTHERWISE = {"too_few": "INSUFFICIENT", "holds": "PASS", "not_applicable": "NOT APPLICABLE"}
 
 
 def worst(verdicts: Sequence[str]) -> str:
-    """ERROR before FAIL before INSUFFICIENT before PASS; nothing at all is an ERROR.
+    """ERROR before FAIL before INSUFFICIENT before PASS before NOT APPLICABLE; nothing at all is an ERROR.
 
     Example:
         >>> worst(["PASS", "INSUFFICIENT"]), worst([])
         ('INSUFFICIENT', 'ERROR')
     """
-    return max(verdicts, key=SEVERITY.index) if verdicts else "ERROR"
+    return max(verdicts, key=SEVERITY.index, default="ERROR")
 
 
 def evaluate(policy: Policy, evidence: Evidence) -> list[Finding]:
     """Findings of every check, in the policy's order."""
     findings: list[Finding] = []
-    gathered = [GATHER[type(rule)](rule, evidence, policy) or [nothing_found(rule)] for rule in policy.checks]
+    gathered = [check.gather(evidence, policy) or [check.nothing_found()] for check in policy.checks]
     hidden = families_with_few(evidence.held_out, policy.smallest_group)
     hidden |= {finding.family for of_rule in gathered for finding in of_rule if finding.basis == "too_few"}
     for number, rule in enumerate(policy.checks):
@@ -39,7 +40,7 @@ def evaluate(policy: Policy, evidence: Evidence) -> list[Finding]:
         found = coarsened(found, policy.smallest_group, hidden)
         verdicts = judge(found, policy.alpha)
         findings += [
-            replace(finding, verdict=verdict, sentence=sentence(finding, verdict, policy))
+            replace(finding, verdict=verdict, sentence=sentence(finding, verdict, policy.smallest_group))
             for finding, verdict in zip(found, verdicts, strict=True)
         ]
     return findings
@@ -55,12 +56,12 @@ def judge(findings: Sequence[Finding], alpha: float) -> list[str]:
             passed = finding.lower is not None and finding.threshold is not None and finding.lower >= finding.threshold
             verdicts.append("PASS" if passed else "FAIL" if failed else "INSUFFICIENT")
         else:
-            verdicts.append({"too_few": "INSUFFICIENT", "holds": "PASS"}.get(finding.basis, "ERROR"))
+            verdicts.append(OTHERWISE.get(finding.basis, "ERROR"))
     return verdicts
 
 
 def judge_again(findings: Sequence[Mapping[str, Any]], policy: Policy) -> str:
-    """Verdict of a stored decision, from its numbers and its policy.
+    """Verdict of a stored decision, PASS, FAIL, INSUFFICIENT or ERROR, from its numbers and its policy.
 
     A check without a finding is an ERROR, and so is a finding that its policy does not ask for: of another check, of
     another kind, against another threshold, or without bounds where there must be some.
@@ -72,14 +73,14 @@ def judge_again(findings: Sequence[Mapping[str, Any]], policy: Policy) -> str:
     verdicts = []
     for number, rule in enumerate(policy.checks):
         found = [finding for finding in stored if finding.check == number]
-        bases = {"holds", "broken"} if rule.kind == "integrity" else {"bounds", "too_few", "missing"}
         fitting = all(
-            finding.kind == rule.kind and finding.basis in bases and finding.threshold == rule.threshold
+            finding.kind == rule.kind and finding.basis in rule.bases and finding.threshold == rule.threshold
             for finding in found
         )
         verdicts += judge(found, policy.alpha) if found and fitting else ["ERROR"]
     strangers = [finding for finding in stored if not 0 <= finding.check < len(policy.checks)]
-    return worst([*verdicts, *["ERROR" for _ in strangers]])
+    verdict = worst([*verdicts, *["ERROR" for _ in strangers]])
+    return "ERROR" if verdict == "NOT APPLICABLE" else verdict  # of a model that nothing was asked of
 
 
 def as_data(findings: Sequence[Finding]) -> list[dict[str, Any]]:

@@ -9,7 +9,8 @@ from cohorts.cohort import Cohort
 from cohorts.errors import raise_if
 from validation.statistics import effective_size
 
-SENSITIVE, CONTROL, WEIGHT = "sensitive.", "control.", "weight"
+SENSITIVE, CONTROL, BASELINE = "sensitive.", "control.", "baseline."
+CHAMPION, WEIGHT = "champion", "weight"
 PARTS = ("tuning", "held_out")
 COLUMNS = ("subject_id", "part", "site", "label", "score", "pattern")
 

@@ -1,0 +1,19 @@
+"""The kinds of checks, each with its options, its sentence, and what it looks at."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from validation.checks.base import Check, Evidence
+from validation.checks.comparisons import NoNegativeTransfer, SimpleBaselines
+from validation.checks.groups import FloorByGroup, GapByGroup
+from validation.checks.integrity import Integrity
+from validation.checks.modalities import PatternFloor
+from validation.checks.performance import Floor
+
+__all__ = ["AnyCheck", "Check", "Evidence"]
+
+AnyCheck = Annotated[
+    Integrity | Floor | NoNegativeTransfer | SimpleBaselines | FloorByGroup | GapByGroup | PatternFloor,
+    Field(discriminator="kind"),
+]
