@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from cohorts.documents import Document, Strict, check_document, read_document
 from validation.checks import AnyCheck
@@ -14,10 +14,26 @@ POLICIES = Path(__file__).parent / "policies"
 class OperatingPoint(Strict):
     """How the threshold is chosen, on the sparse tuning subjects only."""
 
-    rule: Literal["sensitivity"] = "sensitivity"
-    """The highest threshold that reaches this sensitivity there."""
-    value: float = Field(gt=0, le=1)
-    """The sensitivity to reach."""
+    rule: Literal["sensitivity", "alerts", "cost_ratio"] = "sensitivity"
+    """sensitivity: the highest threshold that reaches it there; alerts: the lowest that flags at most this share of
+    them; cost_ratio: the risk at which missing one positive is as bad as this many false alarms."""
+    value: float = Field(gt=0)
+    """The sensitivity to reach, the largest share to flag, or how many false alarms a missed positive is worth."""
+
+    @model_validator(mode="after")
+    def _is_a_share(self) -> "OperatingPoint":
+        if self.rule != "cost_ratio" and self.value > 1:
+            raise ValueError(f"value: must be at most 1 for the rule {self.rule} (value: {self.value:g})")
+        return self
+
+    @property
+    def sentence(self) -> str:
+        """The rule in words."""
+        return {
+            "sensitivity": f"highest threshold with sensitivity >= {self.value:g} on the sparse tuning subjects",
+            "alerts": f"lowest threshold that flags at most {self.value:g} of the sparse tuning subjects",
+            "cost_ratio": f"risk at which a missed positive is as bad as {self.value:g} false alarms",
+        }[self.rule]
 
 
 class Policy(Document):
@@ -37,6 +53,19 @@ class Policy(Document):
     """How the threshold is chosen."""
     checks: list[AnyCheck] = Field(min_length=1)
     """Checks, in the order of the report."""
+
+    def explained(self) -> list[str]:
+        """The policy in sentences: level, operating point, and a numbered one for each check."""
+        interval = f"{100 - 200 * self.alpha:g} %"
+        return [
+            f"policy {self.name}, whose numbers are answered for by {self.owner}",
+            f"intended use: {self.intended_use}",
+            "A lower bound at or above its threshold passes, an upper bound under it fails, by Holm over the findings "
+            f"of a check, and all between is INSUFFICIENT; bounds are those of {interval} intervals. No figure of "
+            f"fewer than {self.smallest_group} subjects is judged or shown.",
+            f"operating point: {self.operating_point.sentence}, fixed before the held-out cohort is scored.",
+            *[f"{number}. {check.sentence}" for number, check in enumerate(self.checks, start=1)],
+        ]
 
 
 def parse_policy(content: Any, where: str) -> Policy:

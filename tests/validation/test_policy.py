@@ -6,8 +6,8 @@ import pytest
 
 from cohorts.errors import InputError
 from tests.validation.cases import make_held_out, make_policy
-from validation.operating_point import choose_threshold, operating_point
-from validation.policy import load_policy
+from validation.operating_point import choose_threshold, operating_point, threshold_of_alerts
+from validation.policy import OperatingPoint, load_policy
 from validation.predictions import check_predictions
 
 
@@ -56,6 +56,48 @@ def test_an_operating_point_has_a_digest_of_its_content() -> None:
     assert (tuning["score"][positives] >= first["threshold"]).mean() >= rule.value
     assert first["digest"] != second["digest"]
     assert first == operating_point(tuning, rule)
+
+
+@pytest.mark.parametrize("share", [0.05, 0.2, 0.5, 1.0])
+def test_a_budget_of_alerts_is_kept_and_used(share: float) -> None:
+    score = np.random.default_rng(1).random(400).round(2)
+    threshold = threshold_of_alerts(score, share)
+    assert (score >= threshold).mean() <= share
+    assert (score >= threshold - 0.01 - 1e-9).mean() > share or threshold == score.min()
+    tuning = make_held_out(400).assign(score=score)
+    point = operating_point(tuning, OperatingPoint(rule="alerts", value=share))
+    assert (score >= point["threshold"]).mean() <= share
+
+
+def test_a_budget_that_ties_break_flags_nobody_rather_than_too_many() -> None:
+    point = operating_point(make_held_out(40).assign(score=1.0), OperatingPoint(rule="alerts", value=0.5))
+    assert point["threshold"] > 1
+
+
+def test_a_cost_ratio_is_a_risk_whatever_the_tuning_subjects_are() -> None:
+    point = operating_point(make_held_out(40), OperatingPoint(rule="cost_ratio", value=9))
+    assert point["threshold"] == pytest.approx(0.1)
+    assert "as bad as 9 false alarms" in point["rule"]
+
+
+def test_a_threshold_of_a_rare_outcome_keeps_three_digits() -> None:
+    tuning = make_held_out(400)
+    point = operating_point(tuning.assign(score=tuning["score"] / 1000), OperatingPoint(value=0.85))
+    flagged = tuning["score"] / 1000 >= point["threshold"]
+    assert 0.85 <= flagged[tuning["label"] == 1].mean() < 0.9
+
+
+@pytest.mark.parametrize("rule", ["sensitivity", "alerts"])
+def test_a_share_above_one_is_refused(rule: str) -> None:
+    with pytest.raises(InputError, match=f"must be at most 1 for the rule {rule} .value: 2"):
+        make_policy(operating_point={"rule": rule, "value": 2})
+
+
+def test_a_policy_explains_each_of_its_checks_in_a_sentence() -> None:
+    said = make_policy().explained()
+    assert said[3].startswith("operating point: highest threshold with sensitivity >= 0.85 on the sparse tuning")
+    assert [line.split(".")[0] for line in said[4:]] == ["1", "2", "3", "4", "5", "6"]
+    assert "lower bound must reach -0.15" in said[8]
 
 
 def test_no_positive_gives_no_operating_point() -> None:
