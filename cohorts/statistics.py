@@ -1,6 +1,9 @@
 """Intervals that cohorts and judge share; `alpha` is one-sided, so alpha = 0.025 gives the usual 95 % interval."""
 
+from typing import overload
+
 import numpy as np
+from scipy.special import ndtri
 from scipy.stats import norm
 
 
@@ -30,28 +33,34 @@ def mean_and_covariance(values: np.ndarray, weight: np.ndarray | None = None) ->
     return mean, deviation @ deviation.T / (1 - 2 * cubes / squares + squares)
 
 
-def wilson(successes: float, total: float, alpha: float) -> tuple[float, float]:
+@overload
+def wilson(successes: float, total: float, alpha: float) -> tuple[float, float]: ...
+@overload
+def wilson(successes: np.ndarray, total: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]: ...
+def wilson(
+    successes: float | np.ndarray, total: float | np.ndarray, alpha: float
+) -> tuple[float | np.ndarray, float | np.ndarray]:
     """Score interval of a rate (Wilson, JASA 22, 1927, 209-212).
 
     Args:
-        successes: Count, at most `total`; may be fractional.
-        total: Denominator.
+        successes: Count, at most `total`; may be fractional. A number, or an array of any shape.
+        total: Denominator, likewise.
         alpha: One-sided, 0 to 0.5.
 
     Returns:
-        Lower and upper bound; (NaN, NaN) where the denominator is 0.
+        Lower and upper bound, numbers for numbers; NaN where the denominator is not above 0.
 
     Example:
         >>> [round(bound, 4) for bound in wilson(8, 10, 0.025)]
         [0.4902, 0.9433]
     """
-    if total <= 0:
-        return float("nan"), float("nan")
-    z2 = float(norm.isf(alpha)) ** 2
-    rate = successes / total
-    centre = (rate + z2 / (2 * total)) / (1 + z2 / total)
-    half = np.sqrt(z2 * (rate * (1 - rate) / total + z2 / (4 * total**2))) / (1 + z2 / total)
-    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
+    z2 = float(ndtri(alpha)) ** 2
+    num = np.where(np.asarray(total) > 0, total, np.nan)
+    rate = successes / num
+    centre = (rate + z2 / (2 * num)) / (1 + z2 / num)
+    half = np.sqrt(z2 * (rate * (1 - rate) / num + z2 / (4 * num**2))) / (1 + z2 / num)
+    lower, upper = np.maximum(0.0, centre - half), np.minimum(1.0, centre + half)
+    return (lower, upper) if np.ndim(lower) else (float(lower), float(upper))
 
 
 def delong(label: np.ndarray, scores: np.ndarray, weight: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -66,12 +75,13 @@ def delong(label: np.ndarray, scores: np.ndarray, weight: np.ndarray | None = No
         weight: Of the subjects, (N,); None for equal ones.
 
     Returns:
-        AUROCs (K,) and covariance (K, K), float64; NaN where a class has no subject (the covariance: fewer than two).
+        AUROCs (K,) and covariance (K, K), float64; NaN where a class has no subject (the covariance: fewer than two),
+        and all of them where any score is NaN.
     """
     scores = np.atleast_2d(np.asarray(scores, dtype=float))
     positive = np.asarray(label) == 1
     k = len(scores)
-    if positive.all() or not positive.any():
+    if positive.all() or not positive.any() or np.isnan(scores).any():
         return np.full(k, np.nan), np.full((k, k), np.nan)
     of_positives, of_negatives = (None, None) if weight is None else (weight[positive], weight[~positive])
     by_positive = np.stack([_share_below(row[positive], row[~positive], of_negatives) for row in scores])
