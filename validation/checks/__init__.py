@@ -5,15 +5,25 @@ from typing import Annotated
 from pydantic import Field
 
 from validation.checks.base import Check, Evidence
-from validation.checks.comparisons import NoNegativeTransfer, SimpleBaselines
+from validation.checks.calibration import Calibration
+from validation.checks.comparisons import NoNegativeTransfer, NonInferiority, SimpleBaselines
 from validation.checks.groups import FloorByGroup, GapByGroup
 from validation.checks.integrity import Integrity
 from validation.checks.modalities import PatternFloor
-from validation.checks.performance import Floor
+from validation.checks.performance import Floor, NetBenefit
 
 __all__ = ["AnyCheck", "Check", "Evidence"]
 
 AnyCheck = Annotated[
-    Integrity | Floor | NoNegativeTransfer | SimpleBaselines | FloorByGroup | GapByGroup | PatternFloor,
+    Integrity
+    | Floor
+    | NetBenefit
+    | NoNegativeTransfer
+    | SimpleBaselines
+    | NonInferiority
+    | FloorByGroup
+    | GapByGroup
+    | Calibration
+    | PatternFloor,
     Field(discriminator="kind"),
 ]

@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from validation.policy import Policy
 
 EVERYBODY = "all held-out subjects"
-NAMES = {"auroc": "AUROC", "sensitivity": "Sensitivity", "specificity": "Specificity", "ppv": "PPV"}
+NAMES = {
+    "auroc": "AUROC",
+    "auprc_lift": "AUPRC lift",
+    "brier_skill": "Brier skill",
+    "sensitivity": "Sensitivity",
+    "specificity": "Specificity",
+    "ppv": "PPV",
+}
 
 
 @dataclass(frozen=True)
@@ -71,9 +78,11 @@ class Check(Strict):
     def gather(self, evidence: Evidence, policy: "Policy") -> list[Finding]:
         """Findings without a verdict."""
 
-    def absent(self, title: str, scope: str) -> Finding:
+    def absent(
+        self, title: str, scope: str, reason: str = "declared, but there is nobody of it in the held-out cohort"
+    ) -> Finding:
         """A finding of what is declared or asked for, but not there; its verdict is ERROR."""
-        return Finding(0, "", title, scope, "missing", self.threshold)
+        return Finding(0, "", title, scope, "missing", self.threshold, few=reason)
 
     def not_applicable(self, title: str, scope: str, reason: str) -> Finding:
         """A finding that says why there is nothing to judge; it counts neither way."""
@@ -81,7 +90,8 @@ class Check(Strict):
 
     def nothing_found(self) -> Finding:
         """A check that has nothing to look at, such as groups where no sensitive feature is declared, is an ERROR."""
-        return self.absent(str(getattr(self, "kind", "check")).replace("_", " "), "nothing to look at")
+        title = str(getattr(self, "kind", "check")).replace("_", " ")
+        return self.absent(title, EVERYBODY, "there is nothing to look at, such as a sensitive feature")
 
     def found(
         self,

@@ -2,12 +2,15 @@
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+import pandas as pd
 from pydantic import Field
 
-from validation.checks.base import Check, Evidence, classes
+from validation.audit import UNITS
+from validation.checks.base import EVERYBODY, NAMES, Check, Evidence, classes
 from validation.estimands import Mean
 from validation.findings import Finding
-from validation.predictions import BASELINE, CONTROL, weights_of
+from validation.paired import PairedGap
+from validation.predictions import BASELINE, CHAMPION, CONTROL, weights_of
 
 if TYPE_CHECKING:
     from validation.policy import Policy
@@ -25,15 +28,12 @@ class Comparison(Check):
     def threshold(self) -> float:
         return -self.margin
 
-    def against(self, prefix: str, names: list[str], evidence: Evidence, policy: "Policy") -> list[Finding]:
-        """A finding for each of others, whose scores are in the columns that start with the prefix."""
-        return [self._gain(prefix + name, f"model minus {name.replace('_', ' ')}", evidence, policy) for name in names]
-
-    def _gain(self, column: str, scope: str, evidence: Evidence, policy: "Policy") -> Finding:
-        frame = evidence.held_out
+    def gain_over(self, column: str, evidence: Evidence, policy: "Policy", missing: str) -> Finding:
+        """The gain over a model whose scores are in a column; `missing` says what follows where there is none."""
+        frame, scope = evidence.held_out, f"model minus {column.partition('.')[2].replace('_', ' ')}"
         if column not in frame:
             if evidence.has_model:
-                return self.absent("AUROC gain", scope)
+                return self.absent("AUROC gain", scope, missing)
             reason = f"these are predictions of another tool, without a column {column}"
             return self.not_applicable("AUROC gain", scope, reason)
         label, score, other = (frame[name].to_numpy() for name in ("label", "score", column))
@@ -56,7 +56,8 @@ class NoNegativeTransfer(Comparison):
         )
 
     def gather(self, evidence: Evidence, policy: "Policy") -> list[Finding]:
-        return self.against(CONTROL, self.controls, evidence, policy)
+        missing = "this control was not given to validate, so nothing shows that transfer did no harm"
+        return [self.gain_over(CONTROL + name, evidence, policy, missing) for name in self.controls]
 
 
 class SimpleBaselines(Comparison):
@@ -75,4 +76,63 @@ class SimpleBaselines(Comparison):
         )
 
     def gather(self, evidence: Evidence, policy: "Policy") -> list[Finding]:
-        return self.against(BASELINE, list(self.baselines), evidence, policy)
+        missing = "this baseline was not scored, so nothing shows that the model is worth more"
+        return [self.gain_over(BASELINE + name, evidence, policy, missing) for name in self.baselines]
+
+
+class NonInferiority(Check):
+    """The model is not worse than the champion by more than a margin; paired on the held-out cohort."""
+
+    bases: ClassVar[frozenset[str]] = Check.bases | {"not_applicable"}
+
+    kind: Literal["non_inferiority"]
+    metric: Literal["auroc", "sensitivity", "specificity"]
+    """auroc, or a rate of each at its own operating point."""
+    margin: float = Field(gt=0, lt=0.5)
+    """How much lower the model may be."""
+    by_group: bool = False
+    """Whether it is asked in every group of the sensitive features, rather than of all together."""
+
+    @property
+    def threshold(self) -> float:
+        return -self.margin
+
+    @property
+    def sentence(self) -> str:
+        of_whom = "every group" if self.by_group else EVERYBODY
+        return (
+            f"{NAMES[self.metric]} of {of_whom}, the model's minus the champion's, on the same subjects: the lower "
+            f"bound must reach {self.threshold:g}; where there is no champion, that is said."
+        )
+
+    def gather(self, evidence: Evidence, policy: "Policy") -> list[Finding]:
+        frame, title = evidence.held_out, f"{NAMES[self.metric]} gain"
+        if evidence.champion_threshold is None:
+            reason = "there is no champion to compare with" if evidence.has_model else "no champion was given"
+            return [self.not_applicable(title, "model minus champion", reason)]
+        if CHAMPION not in frame:
+            return [self.absent(title, "model minus champion", "the champion was not scored")]
+        if not self.by_group:
+            return [self._found(frame, title, "model minus champion", "", evidence, policy)]
+        findings = []
+        for feature, group, member in evidence.groups():
+            scope = f"{feature} {group}, model minus champion"
+            if member.any():
+                findings.append(self._found(frame[member], title, scope, feature, evidence, policy))
+            else:
+                findings.append(self.absent(title, scope))
+        return findings
+
+    def _found(
+        self, people: pd.DataFrame, title: str, scope: str, family: str, evidence: Evidence, policy: "Policy"
+    ) -> Finding:
+        label, score, other = (people[name].to_numpy() for name in ("label", "score", CHAMPION))
+        weight, few = weights_of(people), {"subjects": len(people), **classes(people)}
+        if self.metric == "auroc":
+            gain = Mean.auroc_gain(label, score, other, weight)
+            return self.found(title, scope, gain, policy, few=few, family=family)
+        rows = label == (self.metric == "sensitivity")
+        flagged, flagged_by_other = score >= evidence.threshold, other >= (evidence.champion_threshold or 0.0)
+        right = (flagged == label)[rows], (flagged_by_other == label)[rows]
+        paired = PairedGap.of(*right, None if weight is None else weight[rows], UNITS[self.metric])
+        return self.found(title, scope, paired, policy, few=few, family=family)
