@@ -30,6 +30,8 @@ class Case:
     model_folder: Path
     controls: "dict[str, Bundle]"
     elsewhere: Cohort | None = None
+    champion: "Bundle | None" = None
+    champion_threshold: float | None = None
 
     @property
     def held_out(self) -> Cohort:
@@ -54,6 +56,7 @@ class Case:
             "policy": policy.digest,
             **({} if self.elsewhere is None else {"held-out data": self.elsewhere.fingerprint}),
             **{f"control {name}": bundle.digest for name, bundle in self.controls.items()},
+            **({"champion": self.champion.digest} if self.champion else {}),
         }
 
 

@@ -9,7 +9,18 @@ from cohorts.errors import InputError
 from cohorts.files import canonical_json, read_json, write_whole
 from scripts.command_line import config_text, plain
 
-PLACES = ("out", "data", "held_out_data", "dashboard", "pretrained", "model", "controls")
+PLACES = (
+    "predictions",
+    "registry",
+    "key",
+    "out",
+    "data",
+    "held_out_data",
+    "dashboard",
+    "pretrained",
+    "model",
+    "controls",
+)
 CONFIG, IDENTITY, CHECKPOINTS = "config.yaml", "stage.json", "checkpoints"
 
 

@@ -130,6 +130,8 @@ def check_against_predictions(decision: Mapping[str, Any], predictions: Path) ->
         decision["operating_point"]["threshold"],
         decision["declared_groups"],
         facts,
+        champion_threshold=decision.get("champion_threshold"),
+        has_model=decision["model"]["path"] is not None,
     )
     found = as_data(evaluate(parse_policy(decision["policy"], "decision"), evidence))
     return (

@@ -8,8 +8,15 @@ from matplotlib.figure import Figure
 
 from cohorts.figures import svg
 
-COLOURS = {"PASS": "#2a6f4e", "FAIL": "#a32020", "INSUFFICIENT": "#8a6100", "ERROR": "#5b2a86", "": "#33557a"}
-MARKERS = {"PASS": "o", "FAIL": "X", "INSUFFICIENT": "D", "ERROR": "s", "": "o"}
+COLOURS = {
+    "PASS": "#2a6f4e",
+    "FAIL": "#a32020",
+    "INSUFFICIENT": "#8a6100",
+    "ERROR": "#5b2a86",
+    "NOT APPLICABLE": "#555555",
+    "": "#33557a",
+}
+MARKERS = {"PASS": "o", "FAIL": "X", "INSUFFICIENT": "D", "ERROR": "s", "NOT APPLICABLE": "_", "": "o"}
 
 
 def forest(rows: Sequence[dict[str, Any]], threshold: float | None, xlabel: str) -> str:

@@ -83,6 +83,12 @@ def operating_point(tuning: pd.DataFrame, rule: OperatingPoint) -> dict[str, Any
     return {**content, "digest": digest_of_text(canonical_json(content))}
 
 
+def given_point(threshold: float) -> dict[str, Any]:
+    """A threshold that was fixed elsewhere, in the form of `operating_point`."""
+    content = {"rule": "fixed before, and given to validate", "threshold": threshold}
+    return {**content, "digest": digest_of_text(canonical_json(content))}
+
+
 def _rounded(threshold: float, direction: Callable[[float], int]) -> float:
     """To three significant digits, and to no fewer than three decimals."""
     if threshold <= 0:

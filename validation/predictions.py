@@ -43,18 +43,14 @@ def describe_people(cohort: Cohort, part: np.ndarray) -> pd.DataFrame:
     return frame
 
 
-def make_predictions(people: pd.DataFrame, score: np.ndarray, controls: Mapping[str, np.ndarray]) -> pd.DataFrame:
+def make_predictions(people: pd.DataFrame, scores: Mapping[str, np.ndarray]) -> pd.DataFrame:
     """The table of predictions.
 
     Args:
         people: From `describe_people`, all of them in the part "tuning" or "held_out".
-        score: Predicted risk, 0 to 1, (N,).
-        controls: Name of a control to its scores of the same subjects, (N,).
-
-    Returns:
-        The people with the columns score and, for each control, `control.NAME`.
+        scores: Column to predicted risks of these subjects, 0 to 1, (N,): `score` of the model, `control.NAME` of a
+            control, `baseline.NAME` of a simple baseline, `champion` of the champion.
     """
-    scores = {"score": score, **{CONTROL + name: values for name, values in controls.items()}}
     return people.assign(**scores).reset_index(drop=True)
 
 
@@ -77,7 +73,8 @@ def check_predictions(frame: pd.DataFrame) -> None:
         problems.append(f"predictions: {repeated} rows repeat a subject, where each may stand once")
     if not frame["label"].isin([0, 1]).all():
         problems.append("predictions: label must be 0 or 1 in every row")
-    for column in ["score", *[name for name in frame.columns if str(name).startswith(CONTROL)]]:
+    others = [name for name in frame if str(name).startswith((CONTROL, BASELINE)) or name == CHAMPION]
+    for column in ["score", *others]:
         values = pd.to_numeric(frame[column], errors="coerce")
         bad = int((~values.between(0, 1)).sum())
         if bad:

@@ -17,7 +17,7 @@ from validation.figures import availability_bars, forest
 from validation.gate import worst
 
 TEMPLATES = Path(__file__).parent / "templates"
-SYMBOLS = {"PASS": "✔", "FAIL": "✖", "INSUFFICIENT": "?", "ERROR": "!"}
+SYMBOLS = {"PASS": "✔", "FAIL": "✖", "INSUFFICIENT": "?", "ERROR": "!", "NOT APPLICABLE": "–"}
 MEANINGS = {
     "PASS": "every lower bound reaches its threshold",
     "FAIL": "at least one upper bound is under its threshold",

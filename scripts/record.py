@@ -1,0 +1,88 @@
+"""What the judge is told of a case beside its predictions: facts of integrity, digests, and where all came from."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from cohorts.checks import notes_on
+from cohorts.files import digest_of_file
+from scripts.case import Case
+from scripts.stage import Stage
+from validation.policy import Policy
+
+PREDICTIONS = "predictions.parquet"
+
+
+def facts_of(case: Case, *, point_kept: bool) -> dict[str, bool]:
+    """Sentence to whether it holds.
+
+    Args:
+        case: Model, controls and split.
+        point_kept: Whether the operating point that was fixed is the one that the tuning subjects give.
+    """
+    bundles = [case.model, *case.controls.values()]
+    same_split = all(bundle.provenance["depends_on"]["split"] == case.split.fingerprint for bundle in bundles)
+    recipe = ("masking", "training", "calibration")
+    recipes = [{key: bundle.provenance["options"].get(key) for key in recipe} for bundle in bundles]
+    same_network = all(
+        b.options == case.model.options and r == recipes[0] for b, r in zip(bundles, recipes, strict=True)
+    )
+    no_pretrained = not any(bundle.provenance["depends_on"].get("pretrained") for bundle in case.controls.values())
+    rows = case.split.rows
+    held_out = set(case.held_out.subject_id)
+    trained = set(case.split.subject_id[rows("rich_train", "rich_tuning", "sparse_train", "sparse_tuning")])
+    return {
+        "Model and controls were trained and tuned on exactly the subjects of this split": same_split,
+        "No subject is both held out and trained or tuned on": not (held_out & trained),
+        "Controls are the model's network, trained with the model's options": same_network,
+        "No control started from a pretrained network": no_pretrained,
+        "The operating point that was fixed before scoring is the one that the tuning subjects give": point_kept,
+    }
+
+
+def record_of(stage: Stage, case: Case, policy: Policy, point: Mapping[str, Any]) -> dict[str, Any]:
+    """Digests, descriptions and provenance, as plain data for the decision."""
+    spec = case.people.spec
+    described = ("name", "title", "source", "licence", "leakage_notes", "label", "label_name", "weight")
+    return {
+        "model": {
+            "digest": case.model.digest,
+            "path": os.path.relpath(case.model_folder.resolve(), stage.folder.resolve()),
+        },
+        "cohort": {
+            **{key: getattr(spec, key) for key in described},
+            "spec": spec.digest,
+            "fingerprint": case.people.fingerprint,
+            "split": case.split.fingerprint,
+        },
+        "controls": {name: bundle.digest for name, bundle in case.controls.items()},
+        "champion": case.champion.digest if case.champion else None,
+        "champion_threshold": case.champion_threshold,
+        "operating_point": dict(point),
+        "predictions": {"digest": digest_of_file(stage.folder / PREDICTIONS)},
+        "notes": [*notes_on(case.people), *_notes_on_elsewhere(case), *notes_on_policy(policy)],
+        "provenance": provenance(dict(case.model.provenance)),
+    }
+
+
+def provenance(training: Mapping[str, Any]) -> dict[str, Any]:
+    """How to judge again, with which versions, and how the model was trained."""
+    from lightning_modules.bundle import versions
+
+    return {"command": "r2s-validate --config config.yaml", "versions": versions(), "training": dict(training)}
+
+
+def notes_on_policy(policy: Policy) -> list[str]:
+    """That nobody answers for the numbers of a shipped policy."""
+    if not policy.owner.startswith("PLACEHOLDER"):
+        return []
+    return [
+        f"policy {policy.name}: has no owner yet, so nobody answers for its numbers; copy it, decide them, and sign"
+    ]
+
+
+def _notes_on_elsewhere(case: Case) -> list[str]:
+    if case.elsewhere is None:
+        return []
+    print_ = case.elsewhere.fingerprint[:12]
+    return [f"judged on all people of another data folder (fingerprint {print_}), not on the spec's held-out cohort"]
