@@ -10,7 +10,7 @@ from scripts.dashboard import DashboardOptions
 from scripts.stage import open_stage
 
 OF_A_MODEL = ("model", "controls", "data", "held_out_site", "held_out_data")
-OF_PREDICTIONS = ("predictions", "threshold", "champion_threshold")
+OF_PREDICTIONS = ("threshold", "champion_threshold")
 
 
 def validate(
@@ -25,6 +25,7 @@ def validate(
     predictions: Path | None = None,
     threshold: float | None = None,
     champion_threshold: float | None = None,
+    compare: list[str] | None = None,
     explain: bool = False,
     dashboard: DashboardOptions = DashboardOptions(),
 ) -> str | None:
@@ -51,6 +52,8 @@ def validate(
             baseline.NAME and champion.
         threshold: Operating point of these predictions, where it was fixed before.
         champion_threshold: Operating point of the column champion.
+        compare: Two decision.json, to be put beside each other: how the models differ on the same held-out subjects,
+            paired, and where the verdicts differ; nothing is judged or written.
         explain: Say each rule of the policy in a sentence, and do nothing else.
         dashboard: Where the run can be followed.
 
@@ -65,6 +68,11 @@ def validate(
     if explain:
         for line in rules.explained():
             say(line)
+        return None
+    if compare:
+        from scripts.two_decisions import tell_apart
+
+        tell_apart(compare)
         return None
     raise_if(_problems(options))
     assert out is not None
@@ -89,11 +97,11 @@ def told(decision: dict[str, Any], out: Path) -> str:
 def _problems(options: dict[str, Any]) -> list[str]:
     """What was not given, or does not belong together."""
     given = {name for name, value in options.items() if value is not None}
-    of = "predictions" if "predictions" in given else "model"
-    if "predictions" in given and "model" in given:
+    if {"predictions", "model"} <= given:
         return ["validate: give --model or --predictions, not both"]
+    of = "predictions" if "predictions" in given else "model"
     needed = {"model": ["cohort", "model", "out"], "predictions": ["out"]}[of]
-    strangers = {"model": OF_PREDICTIONS, "predictions": OF_A_MODEL}[of]
+    strangers = {"model": OF_PREDICTIONS, "predictions": OF_A_MODEL[1:]}[of]
     lacking = [
         f"validate: --{name} is needed; `validate --help` has an example" for name in needed if name not in given
     ]

@@ -116,3 +116,17 @@ def test_a_policy_explains_itself_and_writes_nothing(tmp_path: Path, policy_file
     code, said = call("validate", "--policy", "strict", "--explain")
     assert code == 0
     assert "1. Nothing was changed since it was recorded" in said
+
+
+def test_two_decisions_are_put_beside_each_other(tmp_path: Path, policy_file: Path) -> None:
+    frame = predictions()
+    for name, scores in {"a": frame["score"], "b": frame["score"] ** 4}.items():
+        frame.assign(score=scores).to_csv(tmp_path / "given.csv", index=False)
+        judge(tmp_path, policy_file, "--threshold", "0.3", "--out", str(tmp_path / name))
+    code, said = call("validate", "--compare", tmp_path / "a" / "decision.json", tmp_path / "b" / "decision.json")
+    assert code == 0, said
+    assert "Sensitivity  sex female       -0." in said
+    assert "PASS -> FAIL: Sensitivity, sex female" in said
+    code, said = call("validate", "--compare", tmp_path / "a" / "decision.json")
+    assert code == 2
+    assert "give two decisions" in said

@@ -1,0 +1,51 @@
+"""Two decisions beside each other, at the terminal."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cohorts.errors import InputError
+from scripts.command_line import say
+
+
+def tell_apart(paths: Sequence[str]) -> None:
+    """Say what each of two decisions is, how their models differ on the same subjects, and where verdicts differ.
+
+    Raises:
+        InputError: They are not two, or one is no decision.
+    """
+    from validation.two_decisions import compare_decisions
+
+    if len(paths) != 2:
+        raise InputError(f"compare: give two decisions, such as a/decision.json b/decision.json (given: {len(paths)})")
+    found = compare_decisions(Path(paths[0]), Path(paths[1]))
+    for place, decision in zip(("first", "second"), found["decisions"], strict=True):
+        auroc = decision["auroc"]
+        figures = (
+            "no AUROC" if auroc["value"] is None else "AUROC {value:.3f} [{lower:.3f}, {upper:.3f}]".format(**auroc)
+        )
+        say(
+            f"{place:<8} {decision['verdict']:<12} {figures}, threshold {decision['threshold']:g}, policy "
+            f"{decision['policy']}, model {decision['model'][:12]}, {decision['created']}"
+        )
+    say("")
+    if found["unpaired"]:
+        say(f"not compared by subject: {found['unpaired']}")
+    else:
+        say("second minus first, paired on the same held-out subjects, each at its own threshold")
+        for row in found["differences"]:
+            say(f"  {row['metric']:<12} {row['scope']:<16} {_interval(row)}  {row['support']} {row['unit']}")
+    say("")
+    changed = [row for row in found["verdicts"] if row["first"] != row["second"]]
+    same = len(found["verdicts"]) - len(changed)
+    say(f"verdicts: {len(changed)} differ, {same} are the same")
+    for row in changed:
+        say(f"  {row['first'] or 'not asked'} -> {row['second'] or 'not asked'}: {row['name']}")
+
+
+def _interval(row: dict[str, Any]) -> str:
+    figures = [row[name] for name in ("value", "lower", "upper")]
+    if None in figures:
+        return f"{'cannot be said':<26}"
+    value, lower, upper = figures
+    return f"{value:+.3f} [{lower:+.3f}, {upper:+.3f}]"
