@@ -98,7 +98,8 @@ def audit(
     names = sensitive_features(held_out)
     if not names:
         return pd.DataFrame()
-    cells = tally(held_out, threshold, [*control, *(SENSITIVE + name for name in names)])
+    columns = [*control, *(SENSITIVE + name for name in names), "label", "flagged"]
+    cells = tally(held_out.assign(flagged=held_out["score"] >= threshold), columns)
     groups = {name: (declared or {}).get(name, ()) for name in names}
     frames = [_of_feature(cells, [name], alpha, groups[name], control) for name in names]
     for a, b in combinations(names, 2):

@@ -11,7 +11,7 @@ from validation.estimands import Auroc, Estimand, Mean, RateGap
 from validation.findings import Finding
 from validation.modality_audit import pattern_groups
 from validation.policy import Floor, FloorByGroup, GapByGroup, Integrity, NoNegativeTransfer, PatternFloor, Policy, Rule
-from validation.predictions import CONTROL, SENSITIVE, weights_of
+from validation.predictions import CONTROL, SENSITIVE, WEIGHT, weights_of
 from validation.statistics import effective_size
 
 EVERYBODY = "all held-out subjects"
@@ -124,7 +124,7 @@ def _groups(evidence: Evidence) -> list[tuple[str, str, pd.Series]]:
     found = []
     for feature in sorted(evidence.declared):
         values = evidence.held_out[SENSITIVE + feature]
-        others = sorted(set(values) - set(evidence.declared[feature]))
+        others = sorted(set(values.unique()) - set(evidence.declared[feature]))
         found += [(feature, group, values == group) for group in [*evidence.declared[feature], *others]]
     return found
 
@@ -136,7 +136,7 @@ def _floor_by_group(rule: FloorByGroup, evidence: Evidence, policy: Policy) -> l
         if not member.any():
             findings.append(Finding(0, "", NAMES[rule.metric], f"{feature} {group}", "missing", rule.threshold))
             continue
-        counts = rate_at(rule.metric, frame[member], evidence.threshold)
+        counts = rate_at(rule.metric, frame, evidence.threshold, member.to_numpy())
         few = {"subjects": int(member.sum()), counts.unit: counts.support}
         scope = f"{feature} {group}"
         findings.append(
@@ -152,8 +152,8 @@ def _gap_by_group(rule: GapByGroup, evidence: Evidence, policy: Policy) -> list[
         if not member.any():
             findings.append(Finding(0, "", title, scope, "missing", rule.threshold))
             continue
-        inside = rate_at(rule.metric, frame[member], evidence.threshold)
-        outside = rate_at(rule.metric, frame[~member], evidence.threshold)
+        inside = rate_at(rule.metric, frame, evidence.threshold, member.to_numpy())
+        outside = rate_at(rule.metric, frame, evidence.threshold, ~member.to_numpy())
         few = {
             "subjects": int(member.sum()),
             "others": int((~member).sum()),
@@ -166,9 +166,10 @@ def _gap_by_group(rule: GapByGroup, evidence: Evidence, policy: Policy) -> list[
 
 def _pattern_floor(rule: PatternFloor, evidence: Evidence, policy: Policy) -> list[Finding]:
     groups = pattern_groups(evidence.held_out["pattern"], rule.least_share)
+    frame = evidence.held_out[[column for column in ("label", "score", WEIGHT) if column in evidence.held_out]]
     findings = []
     for pattern in groups.value_counts().index:
-        part = evidence.held_out[groups == pattern]
+        part = frame[groups == pattern]
         estimand = Auroc.of(part["label"].to_numpy(), part["score"].to_numpy(), weights_of(part))
         few = {"subjects": len(part), **_classes(part)}
         scope = f"pattern {pattern}"
