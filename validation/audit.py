@@ -126,7 +126,10 @@ def _of_feature(
     everybody = np.ones(len(cells), dtype=bool)
     about = {"feature": " & ".join(names), **{name: [key[n] for key in keys] for n, name in enumerate(control)}}
     about |= {"group": [key[-1] for key in keys], "num_subjects": sums("num", everybody).astype(int)}
-    about |= {"num_positives": sums("num", label == 1).astype(int), "num_negatives": sums("num", label != 1).astype(int)}
+    about |= {
+        "num_positives": sums("num", label == 1).astype(int),
+        "num_negatives": sums("num", label != 1).astype(int),
+    }
     frames = []
     for metric in METRICS:
         success, base = success_and_base(metric, label, flagged)

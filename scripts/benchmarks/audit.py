@@ -52,7 +52,9 @@ def audit(
     # Enough of each group that every replicate has both of its classes, also where rows are fewest.
     least = {"num_rows": 40 * num_groups, "many_rows": 2560 * num_groups // 4, "judged_rows": 1000, "num_groups": 4}
     least |= {"num_replicates": 100, "fairlearn_replicates": 2}
-    problems = [f"{name}: must be at least {low} (value: {sizes[name]})" for name, low in least.items() if sizes[name] < low]
+    problems = [
+        f"{name}: must be at least {low} (value: {sizes[name]})" for name, low in least.items() if sizes[name] < low
+    ]
     if num_groups % 4:
         problems.append(f"num_groups: must be a multiple of 4 (value: {num_groups})")
     raise_if(problems)
