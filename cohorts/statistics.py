@@ -84,18 +84,25 @@ def delong(label: np.ndarray, scores: np.ndarray, weight: np.ndarray | None = No
     if positive.all() or not positive.any() or np.isnan(scores).any():
         return np.full(k, np.nan), np.full((k, k), np.nan)
     of_positives, of_negatives = (None, None) if weight is None else (weight[positive], weight[~positive])
-    by_positive = np.stack([_share_below(row[positive], row[~positive], of_negatives) for row in scores])
-    by_negative = 1 - np.stack([_share_below(row[~positive], row[positive], of_positives) for row in scores])
-    areas, over_positives = mean_and_covariance(by_positive, of_positives)
-    return areas, over_positives + mean_and_covariance(by_negative, of_negatives)[1]
+    placements = np.stack([_placements(row, positive, weight) for row in scores])
+    areas, over_positives = mean_and_covariance(placements[:, positive], of_positives)
+    return areas, over_positives + mean_and_covariance(placements[:, ~positive], of_negatives)[1]
 
 
-def _share_below(values: np.ndarray, others: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
-    """Share of the others, by weight, that are under each value; those equal to it count half."""
-    order = np.argsort(others)
-    below = np.concatenate([[0.0], np.cumsum(np.ones(len(others)) if weight is None else weight[order])])
-    under, up_to = (below[np.searchsorted(others[order], values, side)] for side in ("left", "right"))
-    return (under + up_to) / 2 / below[-1]
+def _placements(score: np.ndarray, positive: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+    """Share of the other class, by weight, that each subject is on the right side of; those equal to it count half."""
+    order = np.argsort(score)
+    ranked, of_positives = score[order], positive[order]
+    every = np.ones(len(score)) if weight is None else weight[order]
+    start = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
+    tied = np.diff(np.r_[start, len(score)])
+    placement = np.empty(len(score))
+    for members, others in ((of_positives, ~of_positives), (~of_positives, of_positives)):
+        mass = np.add.reduceat(every * others, start)
+        share = np.repeat((np.cumsum(mass) - mass / 2) / mass.sum(), tied)
+        placement[order[members]] = share[members]
+    placement[~positive] = 1 - placement[~positive]
+    return placement
 
 
 def logit_interval(value: float, variance: float, alpha: float) -> tuple[float, float]:

@@ -1,8 +1,9 @@
 """The bias audit: fairlearn's metrics by sensitive feature and by intersection, with support and interval for each.
 
 Point estimates are those of fairlearn's MetricFrame, except that a rate without a denominator is NaN, where fairlearn
-says 0.0. Intervals are Wilson's. Survey or sampling weights weight the estimates; counts and supports stay people. The
-audit assesses; it promises nothing.
+says 0.0. It is given the cells of `validation.tally` with their numbers of subjects, or sums of weights, as sample
+weights, which is exact, and quick however many rows there are. Intervals are Wilson's. Survey or sampling weights
+weight the estimates; counts and supports stay people. The audit assesses; it promises nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,11 +12,14 @@ from itertools import combinations, product
 
 import numpy as np
 import pandas as pd
-from fairlearn.metrics import MetricFrame, count, selection_rate, true_negative_rate, true_positive_rate
+from fairlearn.metrics import MetricFrame, selection_rate, true_negative_rate, true_positive_rate
 from sklearn.metrics import precision_score
 
+from cohorts.statistics import wilson
 from validation.estimands import Rate
-from validation.predictions import SENSITIVE, sensitive_features, weights_of
+from validation.predictions import SENSITIVE, WEIGHT, sensitive_features, weights_of
+from validation.statistics import rate_of_sums
+from validation.tally import tally
 
 METRICS = {
     "sensitivity": true_positive_rate,
@@ -40,24 +44,40 @@ def rate(metric: str, label: np.ndarray, flagged: np.ndarray, weight: np.ndarray
         flagged: bool (N,), True where the score reaches the threshold.
         weight: Survey or sampling weights, (N,); None for equal ones.
     """
+    return Rate.of(*success_and_base(metric, label, flagged), weight, UNITS[metric])
+
+
+def success_and_base(metric: str, label: np.ndarray, flagged: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Who counts as a success of a metric, and who is in its denominator, both bool, of the shape of the labels."""
     positive = np.asarray(label) == 1
-    success, base = {
+    return {
         "sensitivity": (positive & flagged, positive),
         "specificity": (~positive & ~flagged, ~positive),
         "ppv": (positive & flagged, flagged),
-        "selection_rate": (flagged, np.ones(len(flagged), dtype=bool)),
+        "selection_rate": (flagged, np.ones_like(positive)),
     }[metric]
-    return Rate.of(success, base, weight, UNITS[metric])
 
 
-def rate_at(metric: str, people: pd.DataFrame, threshold: float) -> Rate:
-    """A metric of some subjects in a table of predictions, at the operating point, by their weights if any."""
-    flagged = (people["score"] >= threshold).to_numpy()
-    return rate(metric, people["label"].to_numpy(), flagged, weights_of(people))
+def rate_at(metric: str, people: pd.DataFrame, threshold: float, member: np.ndarray | None = None) -> Rate:
+    """A metric of some subjects in a table of predictions, at the operating point, by their weights if any.
+
+    Args:
+        metric: As of `rate`.
+        people: Predictions.
+        threshold: A score at or above it is flagged.
+        member: Who of them counts, bool (N,); None for everybody.
+    """
+    flagged = people["score"].to_numpy() >= threshold
+    columns = [people["label"].to_numpy(), flagged, weights_of(people)]
+    return rate(metric, *(c if c is None or member is None else c[member] for c in columns))
 
 
 def audit(
-    held_out: pd.DataFrame, threshold: float, alpha: float, declared: Mapping[str, Sequence[str]] | None = None
+    held_out: pd.DataFrame,
+    threshold: float,
+    alpha: float,
+    declared: Mapping[str, Sequence[str]] | None = None,
+    control: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Every group's rates.
 
@@ -66,54 +86,74 @@ def audit(
         threshold: Operating point; a score at or above it is flagged.
         alpha: One-sided level of the bounds.
         declared: Sensitive feature to its declared groups; they and their intersections are listed, be they empty.
+        control: Control features, as fairlearn names them: columns, such as `site`, within whose values groups are
+            compared.
 
     Returns:
         One row a group and metric: feature (`sex`, or `sex & age` for an intersection), group, num_subjects,
-        num_positives, num_negatives, metric, value, lower, upper, support (the metric's denominator).
-        value, lower and upper are NaN where the support is 0.
+        num_positives, num_negatives, metric, value, lower, upper, support (the metric's denominator); before these a
+        column for each control feature. value, lower and upper are NaN where the support is 0. Subjects without a
+        group are in the group "Unknown".
     """
     names = sensitive_features(held_out)
     if not names:
         return pd.DataFrame()
+    columns = [*control, *(SENSITIVE + name for name in names), "label", "flagged"]
+    cells = tally(held_out.assign(flagged=held_out["score"] >= threshold), columns)
     groups = {name: (declared or {}).get(name, ()) for name in names}
-    frames = [_of_feature(held_out, threshold, [name], alpha, groups[name]) for name in names]
+    frames = [_of_feature(cells, [name], alpha, groups[name], control) for name in names]
     for a, b in combinations(names, 2):
         crossed = [" & ".join(pair) for pair in product(groups[a], groups[b])]
-        frames.append(_of_feature(held_out, threshold, [a, b], alpha, crossed))
+        frames.append(_of_feature(cells, [a, b], alpha, crossed, control))
     return pd.concat(frames, ignore_index=True)
 
 
 def _of_feature(
-    frame: pd.DataFrame, threshold: float, names: list[str], alpha: float, declared: Sequence[str]
+    cells: pd.DataFrame, names: list[str], alpha: float, declared: Sequence[str], control: Sequence[str]
 ) -> pd.DataFrame:
-    weight = weights_of(frame)
-    group = frame[[SENSITIVE + name for name in names]].agg(" & ".join, axis=1)
-    by_group = MetricFrame(
-        metrics={**METRICS, "num_subjects": count},
-        y_true=frame["label"].to_numpy(),
-        y_pred=(frame["score"] >= threshold).to_numpy(dtype=int),
+    group = cells[[SENSITIVE + name for name in names]].agg(" & ".join, axis=1)
+    listed = [*declared, *sorted(set(group) - set(declared))]
+    strata = sorted(set(cells[list(control)].itertuples(index=False, name=None)))
+    keys = [(*stratum, name) for stratum in strata for name in listed]
+    position = {key: number for number, key in enumerate(keys)}
+    row = np.array([position[key] for key in cells[list(control)].assign(group=group).itertuples(index=False)])
+    values = _metric_frame(cells, group, control).reindex(keys if control else listed)
+    label, flagged = cells["label"].to_numpy(), cells["flagged"].to_numpy()
+
+    def sums(column: str, members: np.ndarray) -> np.ndarray:
+        return np.bincount(row[members], cells[column].to_numpy()[members], len(keys))
+
+    everybody = np.ones(len(cells), dtype=bool)
+    about = {"feature": " & ".join(names), **{name: [key[n] for key in keys] for n, name in enumerate(control)}}
+    about |= {"group": [key[-1] for key in keys], "num_subjects": sums("num", everybody).astype(int)}
+    about |= {
+        "num_positives": sums("num", label == 1).astype(int),
+        "num_negatives": sums("num", label != 1).astype(int),
+    }
+    frames = []
+    for metric in METRICS:
+        success, base = success_and_base(metric, label, flagged)
+        support, found = sums("num", base), (sums("num", success), sums("num", base))
+        if WEIGHT in cells:
+            parts = [sums(column, part) for column in (WEIGHT, "squares") for part in (success, base & ~success)]
+            share, size = rate_of_sums(*parts)
+            found = (np.nan_to_num(share) * size, size)
+        lower, upper = wilson(*found, alpha)
+        value = values[metric].to_numpy(dtype=float)
+        # An empty denominator has no rate, whatever fairlearn's zero_division says.
+        figures = {"metric": metric, "value": np.where(support > 0, value, np.nan), "lower": lower, "upper": upper}
+        frames.append(pd.DataFrame({**about, **figures, "support": support.astype(int)}))
+    return pd.concat(frames).sort_index(kind="stable")
+
+
+def _metric_frame(cells: pd.DataFrame, group: pd.Series, control: Sequence[str]) -> pd.DataFrame:
+    """fairlearn's metrics, indexed by the control features, if any, and the group."""
+    weight = {"sample_weight": cells[WEIGHT if WEIGHT in cells else "num"].to_numpy()}
+    return MetricFrame(
+        metrics=METRICS,
+        y_true=cells["label"].to_numpy(),
+        y_pred=cells["flagged"].to_numpy(dtype=int),
         sensitive_features=group.rename("group"),
-        sample_params=None if weight is None else {metric: {"sample_weight": weight} for metric in METRICS},
+        control_features=cells[list(control)] if control else None,
+        sample_params={metric: weight for metric in METRICS},
     ).by_group
-    rows = []
-    for name in [*declared, *[g for g in by_group.index if g not in declared]]:
-        members = frame[group == name]
-        for metric in METRICS:
-            counts = rate_at(metric, members, threshold)
-            lower, upper = counts.interval(alpha)
-            rows.append(
-                {
-                    "feature": " & ".join(names),
-                    "group": name,
-                    "num_subjects": len(members),
-                    "num_positives": int(members["label"].sum()),
-                    "num_negatives": int((members["label"] == 0).sum()),
-                    "metric": metric,
-                    # An empty denominator has no rate, whatever fairlearn's zero_division says.
-                    "value": float(by_group.loc[name, metric]) if counts.total else float("nan"),
-                    "lower": lower,
-                    "upper": upper,
-                    "support": int(counts.support),
-                }
-            )
-    return pd.DataFrame(rows)

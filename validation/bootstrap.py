@@ -48,13 +48,9 @@ class Bootstrapped(Estimand):
         num_replicates: int = NUM_REPLICATES,
     ) -> "Bootstrapped":
         """A measure of `validation.measures`, from labels, scores, and weights, if any, each (N,)."""
-        every, cells = (score_cells(label, score, weight, most) for most in (len(label), MOST))
-        if every is None or cells is None:
-            return cls(float("nan"), np.empty(0), len(label))
-        estimate, near = (float(measure(each.score, *observed(each))[0]) for each in (every, cells))
-        samples = [measure(cells.score, *masses) for masses in resampled(cells, num_replicates)]
-        replicates = np.sort(np.concatenate(samples)) + (estimate - near)
-        return cls(estimate, replicates if np.isfinite(replicates).all() else np.empty(0), len(label))
+        estimate, samples = replicates(measure, label, score, weight, num_replicates)
+        known = np.sort(samples) if np.isfinite(samples).all() else np.empty(0)
+        return cls(estimate, known, len(label))
 
     @property
     def value(self) -> float:
@@ -86,13 +82,42 @@ def observed(cells: ScoreCells) -> tuple[np.ndarray, np.ndarray]:
 
 
 def resampled(cells: ScoreCells, num_replicates: int, seed: int = SEED) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """As `observed`, each (B, K), of as many replicates in batches; each class is drawn for itself."""
+    """As `observed`, each (B, K), of as many replicates in batches.
+
+    The number of positives is drawn too: where it is held fixed, bounds of what depends on the prevalence are too
+    narrow, unless the cohort was chosen by label. A class is never empty.
+    """
     rng = np.random.default_rng(seed)
+    total = int(cells.positives.count.sum() + cells.negatives.count.sum())
+    share = cells.positives.count.sum() / total
     for start in range(0, num_replicates, BATCH):
-        size = min(BATCH, num_replicates - start)
-        yield _drawn(cells.positives, rng, size, len(cells.score)), _drawn(cells.negatives, rng, size, len(cells.score))
+        num_positives = np.clip(rng.binomial(total, share, min(BATCH, num_replicates - start)), 1, total - 1)
+        positives = _drawn(cells.positives, rng, num_positives, len(cells.score))
+        yield positives, _drawn(cells.negatives, rng, total - num_positives, len(cells.score))
 
 
-def _drawn(side: ClassCells, rng: np.random.Generator, size: int, num_scores: int) -> np.ndarray:
-    total = side.count.sum()
-    return side.masses(rng.multinomial(total, side.count / total, size), num_scores)
+def replicates(
+    measure: Measure,
+    label: np.ndarray,
+    score: np.ndarray,
+    weight: np.ndarray | None,
+    num_replicates: int,
+    most: int = MOST,
+) -> tuple[float, np.ndarray]:
+    """A measure of all subjects, and of as many replicates, from at most `most` cells of scores of each class.
+
+    The replicates are shifted by what the measure of all differs by between their own scores and the cells.
+
+    Returns:
+        NaN and replicates of NaN where a class has nobody or a score is NaN.
+    """
+    every, cells = (score_cells(label, score, weight, each) for each in (len(label), most))
+    if every is None or cells is None:
+        return float("nan"), np.full(num_replicates, np.nan)
+    estimate, near = (float(measure(each.score, *observed(each))[0]) for each in (every, cells))
+    samples = [measure(cells.score, *masses) for masses in resampled(cells, num_replicates)]
+    return estimate, np.concatenate(samples) + (estimate - near)
+
+
+def _drawn(side: ClassCells, rng: np.random.Generator, totals: np.ndarray, num_scores: int) -> np.ndarray:
+    return side.masses(rng.multinomial(totals, side.count / side.count.sum()), num_scores)

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import csr_matrix
 
 MOST = 500
 """Cells of scores that each class is cut into at most."""
@@ -16,7 +15,7 @@ class ClassCells:
     """The subjects of one class, those of about equal score and weight together.
 
     Attributes:
-        place: Which score they have, int (C,).
+        place: Which score they have, int (C,), not falling.
         count: How many there are, at least 1, int (C,).
         weight: Mean weight of one of them, (C,); 1 where none are given.
     """
@@ -27,8 +26,10 @@ class ClassCells:
 
     def masses(self, drawn: np.ndarray, num_scores: int) -> np.ndarray:
         """Sums of weights by score, (B, K), of B draws of so many subjects of each cell, (B, C)."""
-        by_score = csr_matrix((self.weight, (np.arange(len(self.place)), self.place)), (len(self.place), num_scores))
-        return drawn @ by_score
+        start = np.flatnonzero(np.r_[True, self.place[1:] != self.place[:-1]])
+        masses = np.zeros((len(drawn), num_scores))
+        masses[:, self.place[start]] = np.add.reduceat(drawn * self.weight, start, axis=1)
+        return masses
 
 
 @dataclass(frozen=True)

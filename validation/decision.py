@@ -186,10 +186,10 @@ def _people(people: pd.DataFrame, declared: Mapping[str, Sequence[str]]) -> pd.D
     columns |= {name: people[SENSITIVE + name] for name in sensitive_features(people)}
     rows = []
     for feature, values in columns.items():
-        for (part, group), member in people.groupby([people["part"], values.rename("group")]):
-            positives = int(member["label"].sum())
-            counts = {"num_subjects": len(member), "num_positives": positives, "num_negatives": len(member) - positives}
-            rows.append({"feature": feature, "part": part, "group": group, **counts, "share": positives / len(member)})
+        labels = people["label"].groupby([people["part"], values.rename("group")], observed=True)
+        for (part, group), num, positives in labels.agg(["size", "sum"]).itertuples():
+            counts = {"num_subjects": num, "num_positives": positives, "num_negatives": num - positives}
+            rows.append({"feature": feature, "part": part, "group": group, **counts, "share": positives / num})
     groups = [group for names in declared.values() for group in names]
     return _ordered(pd.DataFrame(rows), {"feature": list(columns), "part": PARTS, "group": groups})
 

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 
 from validation.audit import METRICS, rate_at
-from validation.estimands import Auroc, Estimand, Mean, Rate
+from validation.estimands import Auroc, Estimand, Mean
 from validation.predictions import weights_of
+from validation.ratio import Ratio
 
 
 def performance(held_out: pd.DataFrame, threshold: float, alpha: float) -> pd.DataFrame:
@@ -18,25 +19,15 @@ def performance(held_out: pd.DataFrame, threshold: float, alpha: float) -> pd.Da
 
     Returns:
         One row a metric: metric, value, lower, upper, support, unit. AUROC by DeLong, rates by Wilson, Brier score by
-        the normal distribution, observed / expected by Wilson's interval of the observed; all by the weights, if any,
-        where a support counts people.
+        the normal distribution, observed / expected by it on the log scale; all by the weights, if any, where a support
+        counts people.
     """
     label, score, weight = held_out["label"].to_numpy(), held_out["score"].to_numpy(), weights_of(held_out)
     estimands: dict[str, Estimand] = {"auroc": Auroc.of(label, score, weight)}
     estimands |= {metric: rate_at(metric, held_out, threshold) for metric in METRICS}
     estimands["brier"] = Mean.over((score - label) ** 2, weight)
+    estimands["observed / expected"] = Ratio.observed_expected(label, score, weight)
     rows = [_row(metric, estimand, alpha) for metric, estimand in estimands.items()]
-    expected = float(np.average(score, weights=weight))
-    positive = Rate.of(label == 1, np.ones(len(label), dtype=bool), weight)
-    observed = [positive.value, *positive.interval(alpha)]
-    ratio = dict(
-        zip(
-            ["value", "lower", "upper"],
-            [part / expected if expected else float("nan") for part in observed],
-            strict=True,
-        )
-    )
-    rows.append({"metric": "observed / expected", **ratio, "support": len(label), "unit": "subjects"})
     return pd.DataFrame(rows)
 
 
@@ -46,17 +37,19 @@ def auroc_by(held_out: pd.DataFrame, by: pd.Series, alpha: float) -> pd.DataFram
     Returns:
         One row a part: group, num_subjects, num_positives, num_negatives, value, lower, upper (NaN where undefined).
     """
+    label, score, weight = held_out["label"].to_numpy(), held_out["score"].to_numpy(), weights_of(held_out)
     rows = []
-    for group, part in held_out.groupby(by.to_numpy()):
-        label = part["label"].to_numpy()
-        estimand = Auroc.of(label, part["score"].to_numpy(), weights_of(part))
+    codes, groups = pd.factorize(by, sort=True)
+    for code, group in enumerate(groups):
+        member = codes == code
+        estimand = Auroc.of(label[member], score[member], None if weight is None else weight[member])
         lower, upper = estimand.interval(alpha)
         rows.append(
             {
                 "group": group,
-                "num_subjects": len(part),
-                "num_positives": int(label.sum()),
-                "num_negatives": int((label == 0).sum()),
+                "num_subjects": int(member.sum()),
+                "num_positives": int((label[member] == 1).sum()),
+                "num_negatives": int((label[member] == 0).sum()),
                 "value": estimand.value,
                 "lower": lower,
                 "upper": upper,

@@ -1,7 +1,7 @@
 """Measures of risks from how many subjects of each class have which score, of many samples at once.
 
 Each takes scores (K,), strictly rising, and the numbers of positives and of negatives who have them, or the sums of
-their weights, (B, K), one row a sample; and gives one value a sample, (B,), NaN where it is undefined. Larger is better.
+their weights, (B, K), one row a sample; and gives one value a sample, (B,), NaN where it is undefined.
 """
 
 from collections.abc import Callable

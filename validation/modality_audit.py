@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from validation.estimands import Rate
 from validation.holdout import auroc_by
-from validation.predictions import weights_of
+from validation.tally import share_of, tally
 
 OTHER = "all other patterns"
 
@@ -25,14 +24,14 @@ def availability(people: pd.DataFrame, modalities: Sequence[str], by: str, alpha
         One row a group and modality: group, num_subjects, num_present, num_absent, modality, value, lower, upper.
     """
     rows = []
-    for group, part in people.groupby(by):
-        present = part["pattern"].str.split("+")
+    for group, part in tally(people, [by, "pattern"]).groupby(by):
+        num = int(part["num"].sum())
         for modality in modalities:
-            has = present.map(lambda names, m=modality: m in names).to_numpy(dtype=bool)
-            share = Rate.of(has, np.ones(len(part), dtype=bool), weights_of(part))
+            has = np.array([modality in pattern.split("+") for pattern in part["pattern"]])
+            share = share_of(part, has)
             lower, upper = share.interval(alpha)
-            num_present = int(has.sum())
-            counts = {"num_subjects": len(part), "num_present": num_present, "num_absent": len(part) - num_present}
+            num_present = int(part["num"][has].sum())
+            counts = {"num_subjects": num, "num_present": num_present, "num_absent": num - num_present}
             figures = {"value": share.value, "lower": lower, "upper": upper}
             rows.append({"group": group, "modality": modality, **counts, **figures})
     return pd.DataFrame(rows)

@@ -35,8 +35,8 @@ def net_benefit_gain(
 
     Example:
         >>> label, score = np.array([1, 0, 1, 0]), np.array([0.9, 0.6, 0.3, 0.1])
-        >>> net_benefit_gain(label, score, 0.5, "treat_all").value, net_benefit_gain(label, score, 0.5, "treat_none").value
-        (0.0, 0.0)
+        >>> [net_benefit_gain(label, score, 0.2, over).value for over in ("treat_all", "treat_none")]
+        [0.0625, 0.4375]
     """
     if not 0 < threshold < 1:
         raise ValueError(f"threshold: must be above 0 and below 1, or its odds weigh nothing (value: {threshold})")

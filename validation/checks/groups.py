@@ -40,7 +40,7 @@ class FloorByGroup(Check):
             if not member.any():
                 findings.append(self.absent(title, scope))
                 continue
-            rate = rate_at(self.metric, frame[member], evidence.threshold)
+            rate = rate_at(self.metric, frame, evidence.threshold, member.to_numpy())
             few = {"subjects": int(member.sum()), rate.unit: rate.support}
             findings.append(self.found(title, scope, rate, policy, few=few, family=feature, plan=overall))
         return findings
@@ -74,8 +74,8 @@ class GapByGroup(Check):
             if not member.any():
                 findings.append(self.absent(title, scope))
                 continue
-            inside = rate_at(self.metric, frame[member], evidence.threshold)
-            outside = rate_at(self.metric, frame[~member], evidence.threshold)
+            inside = rate_at(self.metric, frame, evidence.threshold, member.to_numpy())
+            outside = rate_at(self.metric, frame, evidence.threshold, ~member.to_numpy())
             few = {
                 "subjects": int(member.sum()),
                 "others": int((~member).sum()),

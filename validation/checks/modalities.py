@@ -8,7 +8,7 @@ from validation.checks.base import Check, Evidence, classes
 from validation.estimands import Auroc
 from validation.findings import Finding
 from validation.modality_audit import pattern_groups
-from validation.predictions import weights_of
+from validation.predictions import WEIGHT, weights_of
 
 if TYPE_CHECKING:
     from validation.policy import Policy
@@ -36,9 +36,10 @@ class PatternFloor(Check):
 
     def gather(self, evidence: Evidence, policy: "Policy") -> list[Finding]:
         groups = pattern_groups(evidence.held_out["pattern"], self.least_share)
+        frame = evidence.held_out[[name for name in ("label", "score", WEIGHT) if name in evidence.held_out]]
         findings = []
         for pattern in groups.value_counts().index:
-            part = evidence.held_out[(groups == pattern).to_numpy()]
+            part = frame[(groups == pattern).to_numpy()]
             area = Auroc.of(part["label"].to_numpy(), part["score"].to_numpy(), weights_of(part))
             few = {"subjects": len(part), **classes(part)}
             findings.append(self.found("AUROC", f"pattern {pattern}", area, policy, few=few, family="pattern"))
