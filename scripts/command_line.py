@@ -37,13 +37,18 @@ def run(function: Callable[..., str | None], argv: Sequence[str] | None = None) 
     flags: set[str | int] = {
         name for name, parameter in signature(function).parameters.items() if parameter.annotation is bool
     }
-    parser.add_function_arguments(function, as_group=False, skip=flags)
+    lists: set[str | int] = {
+        name for name, parameter in signature(function).parameters.items() if parameter.annotation == list[str] | None
+    }
+    parser.add_function_arguments(function, as_group=False, skip=flags | lists)
     for parameter in parse_docstring(function.__doc__ or "").params:
         if parameter.arg_name in flags:
             parser.add_argument(f"--{parameter.arg_name}", action="store_true", help=parameter.description)
+        elif parameter.arg_name in lists:
+            parser.add_argument(f"--{parameter.arg_name}", nargs="+", type=str, help=parameter.description)
     if example:
         parser.epilog = "example: " + " ".join(example.split())
-    options = parser.parse_args(argv)
+    options = parser.parse_args(_underscored(function, sys.argv[1:] if argv is None else argv))
     options.pop("config", None)
     try:
         verdict = function(**parser.instantiate(options))
@@ -58,6 +63,13 @@ def run(function: Callable[..., str | None], argv: Sequence[str] | None = None) 
         print("interrupted; the same command goes on from here", file=sys.stderr)  # noqa: T201
         return INTERRUPTED
     return EXIT_CODES[verdict] if verdict else 0
+
+
+def _underscored(function: Callable[..., Any], words: Sequence[str]) -> list[str]:
+    """Words in which `--sign-off` has become `--sign_off`, for every option of a function."""
+    names = {f"--{name.replace('_', '-')}": f"--{name}" for name in signature(function).parameters}
+    parts = [word.partition("=") for word in words]
+    return [names.get(option, option) + sign + value for option, sign, value in parts]
 
 
 def say(text: str) -> None:
