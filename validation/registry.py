@@ -119,7 +119,8 @@ class Registry:
             self._check_comparison(decision, champion)
             if not self.bundle(digest).exists():
                 with whole_folder(self.bundle(digest)) as beside:
-                    shutil.copytree(model, beside, dirs_exist_ok=True)
+                    for file in model.iterdir():
+                        shutil.copy(file, beside / file.name)
             if self.verify_bundle(self.bundle(digest)) != digest:
                 raise InputError(f"bundle {self.bundle(digest)}: is another one than its name says; remove it")
             files = self._keep(decision_path, decision["digest"])
