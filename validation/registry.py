@@ -1,33 +1,30 @@
-"""The registry: bundles by digest, a champion, and an append-only ledger whose lines hold the digest of the one before.
+"""The registry: bundles by digest, a champion, and why it is one.
 
     registry/
-      ledger.jsonl                 what happened, in order; the truth about who is champion
+      ledger.jsonl                 what happened, in order; the truth about who is champion (`validation.ledger`)
       champion                     the champion's digest, for people and other tools; follows the ledger
+      public_key.pem               the key that signs the ledger, where there is one
       bundles/<digest>/            promoted bundles
       decisions/<digest>/          why: decision.json and report.html
 
-The chain shows what was changed, removed or put in; that its end was cut off shows only beside a copy of the last
-digest, which `promote --verify` prints. Every change takes a lock, writes beside and renames. The ledger's rename is
-the moment of a promotion: a kill before it leaves the old champion, one after it the new one, whose pointer the next
-call mends.
+A bundle and a decision are in their places, whole, before the ledger names them. What nothing here protects against is
+a judge that was changed before it judged, and a clock that was set: a waiver expires by that of this machine.
 """
 
-import fcntl
-import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from cohorts.errors import InputError, raise_if
-from cohorts.files import canonical_json, digest_of_file, digest_of_text, whole_folder, write_whole
-from validation.decision import check_against_predictions, read_decision, reasons
-from validation.report import render
+from cohorts.files import digest_of_file, read_json, whole_folder
+from validation.candidate import read_candidate
+from validation.decision import reasons
+from validation.ledger import Entry, Ledger, champions
+from validation.sign_offs import expired, waiver_for
 
-START = "0" * 64
+DECISION, REPORT = "decision.json", "report.html"
 
 
 class Refused(Exception):
@@ -48,49 +45,42 @@ class Registry:
     """A registry folder.
 
     Attributes:
-        folder: Made at the first promotion.
+        folder: Made when something is first written.
         verify_bundle: Checks a bundle folder against its manifest and returns its digest, or raises InputError.
+        key: File of the private key, to write into a registry that has one.
     """
 
     folder: Path
     verify_bundle: Callable[[Path], str]
+    key: Path | None = None
 
     @property
-    def ledger(self) -> Path:
-        """Path of the ledger."""
-        return self.folder / "ledger.jsonl"
+    def ledger(self) -> Ledger:
+        """What happened here."""
+        return Ledger(self.folder, self.key)
 
-    def history(self) -> list[dict[str, Any]]:
+    def history(self) -> list[Entry]:
         """The ledger's entries, oldest first.
 
         Raises:
-            InputError: A line was changed, removed or put in; the first such line is named.
+            InputError: There are none; or a line was changed, removed or put in, and the first such line is named.
         """
-        if not self.exists:
+        entries = self.ledger.entries()
+        if not entries:
             raise InputError(
                 f"registry {self.folder}: has no ledger; promote something first, or give another --registry"
             )
-        entries, previous = [], START
-        for number, line in enumerate(self.ledger.read_text(encoding="utf-8").splitlines(), start=1):
-            try:
-                entry = json.loads(line)
-                body = {key: value for key, value in entry.items() if key != "digest"}
-                whole = entry["previous"] == previous and entry["digest"] == _digest(body)
-            except (ValueError, KeyError, TypeError, AttributeError):
-                whole = False
-            if not whole:
-                raise InputError(f"registry {self.folder}: line {number} of the ledger was changed, removed or put in")
-            entries.append(entry)
-            previous = entry["digest"]
-        if not entries:
-            raise InputError(f"registry {self.folder}: its ledger is empty, so its lines were removed")
         return entries
+
+    def champion(self) -> Entry | None:
+        """The ledger's entry of the present champion, or None before the first promotion."""
+        return _last(champions(self.ledger.entries()))
 
     def champion_bundle(self) -> Path | None:
         """Folder of the champion's bundle, verified; None before the first promotion.
 
         Raises:
-            InputError: Ledger or bundle were changed.
+            InputError: Ledger, bundle or decision were changed.
         """
         champion = self.champion()
         if champion is None:
@@ -98,24 +88,11 @@ class Registry:
         raise_if(self._broken(champion))
         return self.bundle(champion["bundle"])
 
-    def champion(self) -> dict[str, Any] | None:
-        """The ledger's entry of the present champion, or None before the first promotion."""
-        return self.history()[-1] if self.exists else None
-
-    @property
-    def exists(self) -> bool:
-        """Whether the folder is a registry."""
-        return self.ledger.is_file()
-
     def bundle(self, digest: str) -> Path:
         """Folder of a promoted bundle."""
         return self.folder / "bundles" / digest
 
-    def _why(self, digest: str) -> Path:
-        """Folder of the decision and the report behind a promotion."""
-        return self.folder / "decisions" / digest
-
-    def promote(self, decision_path: Path, model: Path) -> dict[str, Any]:
+    def promote(self, decision_path: Path, model: Path) -> Entry:
         """Make the judged bundle the champion.
 
         Args:
@@ -123,57 +100,59 @@ class Registry:
             model: Folder of the bundle that it judges.
 
         Returns:
-            The new ledger entry, or the present one where this decision made the champion already.
+            The new ledger entry, which names the waiver where it needed one; or the present entry, where this decision
+            made the champion already.
 
         Raises:
-            Refused: The decision's verdict is not PASS.
-            InputError: Decision, report or bundle were changed, or do not belong together.
+            Refused: The verdict is not PASS, nor INSUFFICIENT with a waiver that holds.
+            InputError: Decision, report or bundle were changed, or do not belong together; or the model was compared
+                with another champion than the present one.
         """
-        decision = read_decision(decision_path)
-        report = decision_path.with_name("report.html")
-        raise_if(
-            self._mismatches(decision, report, model)
-            + check_against_predictions(decision, decision_path.with_name("predictions.parquet"))
-        )
-        if decision["verdict"] != "PASS":
-            raise Refused(decision["verdict"], reasons(decision))
+        decision = read_candidate(decision_path, model, self.verify_bundle)
+        _waiver_or_refusal(self.ledger.entries(), decision)  # before the lock, which would make the folder
         digest = decision["model"]["digest"]
-        with self._locked():
-            champion = self.champion()
-            if champion and champion["decision"] == decision["digest"]:
-                self._point_to(champion)
+        with self.ledger.writing() as entries:
+            grounds = {"decision": decision["digest"], **_waiver_or_refusal(entries, decision)}
+            champion = _last(champions(entries))
+            if champion and grounds.items() <= champion.items():
                 return champion
+            self._check_comparison(decision, champion)
             if not self.bundle(digest).exists():
                 with whole_folder(self.bundle(digest)) as beside:
-                    shutil.copytree(model, beside, dirs_exist_ok=True)
+                    for file in model.iterdir():
+                        shutil.copy(file, beside / file.name)
             if self.verify_bundle(self.bundle(digest)) != digest:
                 raise InputError(f"bundle {self.bundle(digest)}: is another one than its name says; remove it")
-            why = self._why(decision["digest"])
-            if not why.exists():
-                with whole_folder(why) as beside:
-                    for file in (decision_path, report):
-                        shutil.copy(file, beside / file.name)
-            files = {file.name: digest_of_file(why / file.name) for file in (decision_path, report)}
-            return self._append("promote", bundle=digest, decision=decision["digest"], files=files)
+            files = self._keep(decision_path, decision["digest"])
+            return self.ledger.append(entries, "promote", bundle=digest, files=files, **grounds)
 
-    def rollback(self) -> dict[str, Any]:
-        """Make the champion before the present one champion again.
+    def rollback(self) -> Entry:
+        """Make the last other champion, which passed or whose waiver still holds, champion again.
 
         Raises:
             InputError: There is none, or its bundle or decision was changed since.
         """
         self.history()  # before the lock, which would make the folder
-        with self._locked():
-            entries = self.history()
-            others = [entry for entry in entries if entry["bundle"] != entries[-1]["bundle"]]
+        with self.ledger.writing() as entries:
+            made = champions(entries)
+            others = [entry for entry in made if entry["bundle"] != made[-1]["bundle"]]
             if not others:
-                raise InputError(f"registry {self.folder}: has had one champion only, so there is none to go back to")
-            raise_if(self._broken(others[-1]))
-            kept = {key: others[-1][key] for key in ("bundle", "decision", "files")}
-            return self._append("rollback", **kept)
+                found = "one champion only" if made else "no champion"
+                raise InputError(f"registry {self.folder}: has had {found}, so there is none to go back to")
+            for entry in reversed(others):
+                raise_if(self._broken(entry))
+                grounds = self._grounds(entries, entry)
+                if grounds is not None:
+                    kept = {key: entry[key] for key in ("bundle", "decision", "files")}
+                    return self.ledger.append(entries, "rollback", **kept, **grounds)
+            raise InputError(
+                f"registry {self.folder}: every other champion stood on a waiver that has expired, so there is none to "
+                "go back to; waive again, or promote another model"
+            )
 
-    def verify(self) -> list[dict[str, Any]]:
-        """Check everything again: the chain, each bundle, each decision, and the pointer.
+    def verify(self) -> list[Entry]:
+        """Check everything again: the chain, its signatures, each bundle, each decision, what follows the ledger, and
+        that the champion passed or its waiver still holds.
 
         Returns:
             The ledger's entries.
@@ -182,70 +161,89 @@ class Registry:
             InputError: With everything that is broken, each named.
         """
         entries = self.history()
-        distinct = {(entry["bundle"], entry["decision"]): entry for entry in entries}
-        problems = list(dict.fromkeys(problem for entry in distinct.values() for problem in self._broken(entry)))
-        pointer = self.folder / "champion"
-        champion = entries[-1]["bundle"]
-        if not pointer.is_file() or pointer.read_text(encoding="utf-8") != champion + "\n":
-            problems.append(f"registry {self.folder}: `champion` does not name {champion[:12]}, as the ledger does")
-        raise_if(problems)
+        made = champions(entries)
+        distinct = {(entry["bundle"], entry["decision"]): entry for entry in made}
+        broken = {entry["decision"]: self._broken(entry) for entry in distinct.values()}
+        problems = list(dict.fromkeys(problem for found in broken.values() for problem in found))
+        if made and not broken[made[-1]["decision"]] and self._grounds(entries, made[-1]) is None:
+            problems.append(
+                f"registry {self.folder}: the champion {made[-1]['bundle'][:12]} did not pass, and no waiver for it "
+                "holds any more; roll back, promote another model, or waive again and promote again"
+            )
+        raise_if(problems + self.ledger.behind(entries))
         return entries
 
-    def _mismatches(self, decision: Mapping[str, Any], report: Path, model: Path) -> list[str]:
-        try:
-            digest = self.verify_bundle(model)
-        except InputError as error:
-            return error.problems
-        problems = []
-        if digest != decision["model"]["digest"]:
-            problems.append(
-                f"model {model}: is the bundle {digest[:12]}, but {decision['model']['digest'][:12]} was judged; "
-                "give that one with --model"
-            )
-        if not report.is_file():
-            problems.append(f"report {report}: is missing; it belongs beside the decision, so validate again")
-        elif report.read_text(encoding="utf-8") != render(decision):
-            problems.append(f"report {report}: is not the report of this decision; validate again")
-        return problems
+    def _check_comparison(self, decision: Mapping[str, Any], champion: Entry | None) -> None:
+        """Refuse a model that was compared with another champion; decisions before there was a comparison say none."""
+        present = champion["bundle"] if champion else None
+        if "champion" not in decision or decision["champion"] == present or decision["model"]["digest"] == present:
+            return
+        compared, now = ((digest or "none")[:12] for digest in (decision["champion"], present))
+        raise InputError(
+            f"decision: the model was compared with the champion {compared}, but that of registry {self.folder} is "
+            f"{now}; validate again"
+        )
 
-    def _broken(self, entry: Mapping[str, Any]) -> list[str]:
-        problems = []
+    def _keep(self, decision_path: Path, digest: str) -> dict[str, str]:
+        """Copy a decision and its report, byte for byte; the digests of both."""
+        why = self._why(digest)
+        if not why.exists():
+            with whole_folder(why) as beside:
+                shutil.copy(decision_path, beside / DECISION)
+                shutil.copy(decision_path.with_name(REPORT), beside / REPORT)
+        return {name: digest_of_file(why / name) for name in (DECISION, REPORT)}
+
+    def _why(self, digest: str) -> Path:
+        """Folder of the decision and the report behind a promotion."""
+        return self.folder / "decisions" / digest
+
+    def _decision(self, entry: Entry) -> Any:
+        return read_json(self._why(entry["decision"]) / DECISION, "a decision")
+
+    def _grounds(self, entries: Sequence[Entry], entry: Entry) -> dict[str, str] | None:
+        """What allows an earlier champion today: {} for a PASS, a waiver that holds, or None."""
         try:
-            if self.verify_bundle(self.bundle(entry["bundle"])) != entry["bundle"]:
-                problems.append(f"bundle {self.bundle(entry['bundle'])}: its manifest was changed")
+            return _waiver_or_refusal(entries, self._decision(entry))
+        except Refused:
+            return None
+
+    def _broken(self, entry: Entry) -> list[str]:
+        problems = []
+        bundle, why = self.bundle(entry["bundle"]), self._why(entry["decision"])
+        try:
+            if self.verify_bundle(bundle) != entry["bundle"]:
+                problems.append(f"bundle {bundle}: its manifest was changed")
         except InputError as error:
             problems += error.problems
-        for name, digest in entry["files"].items():
-            file = self._why(entry["decision"]) / name
-            if not file.is_file() or digest_of_file(file) != digest:
-                problems.append(f"{file}: is missing or was changed since its promotion")
+        changed = [
+            f"{why / name}: is missing or was changed since its promotion"
+            for name, digest in entry["files"].items()
+            if not (why / name).is_file() or digest_of_file(why / name) != digest
+        ]
+        if changed:
+            return problems + changed
+        decision = self._decision(entry)
+        if (decision["digest"], decision["model"]["digest"]) != (entry["decision"], entry["bundle"]):
+            problems.append(f"{why}: is not the decision of entry {entry['number']} of the ledger")
         return problems
 
-    def _append(self, action: str, **content: Any) -> dict[str, Any]:
-        entries = self.history() if self.exists else []
-        entry = {
-            "number": len(entries) + 1,
-            "time": datetime.now(UTC).isoformat(timespec="seconds"),
-            "action": action,
-            "previous": entries[-1]["digest"] if entries else START,
-            **content,
-        }
-        entry["digest"] = _digest(entry)
-        lines = [json.dumps(line, sort_keys=True) + "\n" for line in [*entries, entry]]
-        write_whole(self.ledger, "".join(lines))
-        self._point_to(entry)
-        return entry
 
-    def _point_to(self, entry: Mapping[str, Any]) -> None:
-        write_whole(self.folder / "champion", entry["bundle"] + "\n")
+def _waiver_or_refusal(entries: Sequence[Entry], decision: Mapping[str, Any]) -> dict[str, str]:
+    """The digest of the waiver that a decision needs and has; nothing for a PASS, which needs none.
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+    Raises:
+        Refused: It needs one, and has none that holds.
+    """
+    if decision["verdict"] == "PASS":
+        return {}
+    waiver = waiver_for(entries, decision)
+    if waiver is None:
+        raise Refused(decision["verdict"], reasons(decision))
+    if expired(waiver):
+        over = f"its waiver, entry {waiver['number']} of the ledger, has expired on {waiver['expires']}"
+        raise Refused(decision["verdict"], [*reasons(decision), over])
+    return {"waiver": waiver["digest"]}
 
 
-def _digest(entry: Mapping[str, Any]) -> str:
-    return digest_of_text(canonical_json(entry))
+def _last(entries: Sequence[Entry]) -> Entry | None:
+    return entries[-1] if entries else None

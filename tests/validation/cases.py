@@ -1,13 +1,15 @@
 """Predictions with known properties, policies, decisions and bundles for the judge's tests; no model is needed."""
 
+import hashlib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from cohorts.files import canonical_json, digest_of_file, write_whole
+from cohorts.files import canonical_json, digest_of_file, digest_of_text, write_whole
 from lightning_modules.manifest import CONTENT, MANIFEST, WEIGHTS, verify_bundle
 from validation.checks import Evidence
 from validation.decision import decide
@@ -95,10 +97,32 @@ class Candidate:
     digest: str
 
 
+@cache
+def _judged(separation: float, num_subjects: int, weighted: bool) -> tuple[bytes, dict[str, Any]]:
+    """Predictions as a Parquet file, and the decision on them for some model; made once, as it takes its time."""
+    held_out = make_held_out(num_subjects, separation=separation)
+    held_out = with_weights(held_out) if weighted else held_out
+    content = held_out.to_parquet(index=False)
+    return content, make_decision(held_out, make_policy(), "0" * 64, hashlib.sha256(content).hexdigest())
+
+
+def sealed(decision: dict[str, Any]) -> dict[str, Any]:
+    """A decision with the digest of its content."""
+    body = {key: value for key, value in decision.items() if key != "digest"}
+    return {**body, "digest": digest_of_text(canonical_json(body))}
+
+
 def make_candidate(
-    folder: Path, name: str = "first", separation: float = 2.0, num_subjects: int = 2000, *, weighted: bool = False
+    folder: Path,
+    name: str = "first",
+    separation: float = 2.0,
+    num_subjects: int = 2000,
+    *,
+    weighted: bool = False,
+    rendered: bool = True,
+    **changes: Any,
 ) -> Candidate:
-    """A bundle folder and its decision; the name seeds the bundle's bytes."""
+    """A bundle folder and its decision, with changes; the name seeds the bundle's bytes."""
     bundle, judged = folder / name / "bundle", folder / name / "validate"
     bundle.mkdir(parents=True)
     judged.mkdir()
@@ -106,10 +130,16 @@ def make_candidate(
     (bundle / CONTENT).write_text(f"content of {name}")
     write_whole(bundle / MANIFEST, canonical_json({file: digest_of_file(bundle / file) for file in (WEIGHTS, CONTENT)}))
     digest = verify_bundle(bundle)
-    held_out = make_held_out(num_subjects, separation=separation)
-    held_out = with_weights(held_out) if weighted else held_out
-    held_out.to_parquet(judged / "predictions.parquet", index=False)
-    decision = make_decision(held_out, make_policy(), digest, digest_of_file(judged / "predictions.parquet"))
+    predictions, decision = _judged(separation, num_subjects, weighted)
+    (judged / "predictions.parquet").write_bytes(predictions)
+    decision = sealed({**decision, "model": {"digest": digest, "path": "../bundle"}, **changes})
     write_whole(judged / "decision.json", canonical_json(decision))
-    write_whole(judged / "report.html", render(decision))
+    write_whole(judged / "report.html", render(decision) if rendered else f"<h1>Report on {name}</h1>")
     return Candidate(bundle, judged / "decision.json", digest)
+
+
+def flip(file: Path, position: int = -5) -> None:
+    """Change one bit of a file."""
+    content = bytearray(file.read_bytes())
+    content[position] ^= 1
+    file.write_bytes(bytes(content))
