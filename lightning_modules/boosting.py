@@ -111,7 +111,7 @@ def fit_boosting(
         _table({name: torch.as_tensor(v) for name, v in each.inputs.items()}, torch.as_tensor(each.presence), layouts)
         for each in (rows, copies)
     ]
-    table = np.column_stack([_snapped(column) for column in torch.cat(parts).double().numpy().T])
+    table = np.column_stack([snapped(column) for column in torch.cat(parts).double().numpy().T])
     label, weight = np.tile(rows.label, every), np.tile(rows.weight, every) / every
     group, judged = np.tile(group, every), np.tile(judged, every)
     models, losses = [], np.zeros(MOST_ROUNDS // STEP)
@@ -126,7 +126,7 @@ def fit_boosting(
                 max_features=0.5,
                 early_stopping=False,
                 random_state=seed,
-            ).fit(_without_gaps(table[used]), label[used], weight[used])
+            ).fit(without_gaps(table[used]), label[used], weight[used])
             for at, logits in enumerate(model.staged_decision_function(table[here])):
                 if (at + 1) % STEP == 0:
                     losses[at // STEP] += float((weight[here] * log_losses(logits, label[here])).sum())
@@ -134,7 +134,7 @@ def fit_boosting(
     return _as_tensors(layouts, models, STEP * (int(losses.argmin()) + 1))
 
 
-def _snapped(values: np.ndarray) -> np.ndarray:
+def snapped(values: np.ndarray) -> np.ndarray:
     """The nearest of NUM_BINS quantiles of a column, (N,), NaN where absent.
 
     Scikit-learn splits halfway between the values that it sees, so trees say the same of the values themselves; of more
@@ -148,7 +148,7 @@ def _snapped(values: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(values), np.nan, levels[np.minimum(nearest, len(levels) - 1)])
 
 
-def _without_gaps(table: np.ndarray) -> np.ndarray:
+def without_gaps(table: np.ndarray) -> np.ndarray:
     """Columns of which nothing is known are 0, where nothing can be split: scikit-learn refuses them with weights."""
     return np.where(np.isnan(table).all(axis=0), 0.0, table)
 

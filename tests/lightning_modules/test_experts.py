@@ -163,7 +163,7 @@ def test_trees_of_many_values_say_the_same_of_them_as_of_their_quantiles() -> No
     copies = np.vstack([rows.presence, own.copies.presence])
     everybody = [np.tile(values, (3, 1)) for values in rows.inputs.values()]
     same = [
-        np.column_stack([boosting._snapped(np.where(copies[:, m], column, np.nan)) for column in values.T])
+        np.column_stack([boosting.snapped(np.where(copies[:, m], column, np.nan)) for column in values.T])
         for m, values in enumerate(everybody)
     ]
     assert np.isfinite(np.unique(same[0][:, 0])).sum() == boosting.NUM_BINS
