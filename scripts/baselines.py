@@ -11,9 +11,9 @@ from cohorts.files import canonical_json, digest_of_text, write_table
 from scripts.case import Case
 from scripts.command_line import say
 from validation.estimands import Auroc
-from validation.predictions import PARTS
+from validation.predictions import BASELINE, PARTS
 
-BASELINE, SCORES = "baseline.", "baselines.parquet"
+SCORES = "baselines.parquet"
 RECIPE = 1  # counts up when a baseline would be fitted otherwise to the same people
 SEED = 0
 

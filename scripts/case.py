@@ -1,9 +1,9 @@
 """The case before the judge: people, model and controls, all of them read and checked."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -68,8 +68,9 @@ def load_case(
     *,
     held_out_site: str | None = None,
     held_out_data: Path | None = None,
+    registry: Path | None = None,
 ) -> Case:
-    """Read cohort, model and controls.
+    """Read cohort, model and controls, and the champion of the registry, if there is one and it is not the model.
 
     Raises:
         InputError: One of them cannot be used, or they do not belong together.
@@ -91,7 +92,25 @@ def load_case(
             f"held_out_data {held_out_data}: {len(known)} subject ids are those of the cohort that was trained on; "
             "leave these people out, or, where they are others, give their ids a prefix"
         )
-    return Case(people, split, bundles.pop(""), find_bundle(model), bundles, elsewhere)
+    case = Case(people, split, bundles.pop(""), find_bundle(model), bundles, elsewhere)
+    return case if registry is None else replace(case, **_champion(registry, case))
+
+
+def _champion(registry: Path, case: Case) -> dict[str, Any]:
+    """The champion's bundle and operating point; neither where there is none, or where it is the model itself."""
+    from lightning_modules.bundle import check_same_inputs, load_bundle
+    from lightning_modules.manifest import verify_bundle
+    from validation.registry import Registry
+
+    records = Registry(registry, verify_bundle)
+    folder = records.champion_bundle()
+    if folder is None:
+        return {}
+    bundle = load_bundle(folder)
+    if bundle.digest == case.model.digest:
+        return {}
+    check_same_inputs(bundle, case.people.spec)
+    return {"champion": bundle, "champion_threshold": records.champion_decision()["operating_point"]["threshold"]}
 
 
 def unasked_controls(policy: Policy, controls: Mapping[str, Path]) -> list[str]:

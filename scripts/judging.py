@@ -1,6 +1,7 @@
 """The steps of validate: fix the operating point, score the held-out cohort, decide, report."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,24 +9,41 @@ import pandas as pd
 
 from cohorts.cohort import Cohort
 from cohorts.files import canonical_json, read_json, write_table, write_whole
+from scripts.baselines import baseline_scores
 from scripts.case import Case
 from scripts.dashboard import DashboardOptions, log_decision, start_run
+from scripts.looks import take_look, tell_outcome
 from scripts.record import PREDICTIONS, facts_of, record_of
 from scripts.stage import Stage
 from validation.checks import Evidence
+from validation.checks.comparisons import SimpleBaselines
 from validation.decision import decide
 from validation.operating_point import operating_point
 from validation.policy import Policy
-from validation.predictions import CHAMPION, CONTROL, check_predictions, describe_people, make_predictions
+from validation.predictions import (
+    BASELINE,
+    CHAMPION,
+    CONTROL,
+    check_predictions,
+    describe_people,
+    make_predictions,
+)
 from validation.report import render
 
 OPERATING_POINT, DECISION, REPORT = "operating_point.json", "decision.json", "report.html"
 
 
 def judge(
-    stage: Stage, case: Case, policy: Policy, *, dashboard: DashboardOptions, options: dict[str, Any]
+    stage: Stage,
+    case: Case,
+    policy: Policy,
+    *,
+    registry: Path | None,
+    key: Path | None,
+    dashboard: DashboardOptions,
+    options: dict[str, Any],
 ) -> dict[str, Any]:
-    """Judge a model: fix the operating point, score the held-out cohort, conclude.
+    """Judge a model: fix the operating point, count the look, score the held-out cohort, conclude.
 
     Returns:
         The decision.
@@ -33,22 +51,27 @@ def judge(
     tuning = _predictions(case, case.people.take(case.split.rows("sparse_tuning")), "tuning")
     point = operating_point(tuning, policy.operating_point)
     kept = fix_operating_point(stage, point)
-    held_out = _predictions(case, case.held_out, "held_out")
-    table = pd.concat([tuning, held_out], ignore_index=True)
+    seen = {"held_out": case.held_out.fingerprint, "model": case.model.digest}
+    looks = take_look(registry, key, policy, **seen)
+    table = pd.concat([tuning, _predictions(case, case.held_out, "held_out")], ignore_index=True)
+    if any(isinstance(check, SimpleBaselines) for check in policy.checks):
+        baselines = baseline_scores(case, stage.folder)
+        table = table.assign(**baselines.filter(like=BASELINE))  # both: tuning, then held out, in the cohort's order
     check_predictions(table)
     write_table(stage.folder / PREDICTIONS, table)
     written = read_json(stage.folder / OPERATING_POINT, "the operating point")
     evidence = Evidence(
-        held_out,
+        table[table["part"] == "held_out"].reset_index(drop=True),
         written["threshold"],
         case.people.spec.declared_groups,
         facts_of(case, point_kept=written == point),
         champion_threshold=case.champion_threshold,
     )
-    record = record_of(stage, case, policy, kept)
-    return conclude(
-        stage, policy, evidence, case.described(), case.people.modalities, record, dashboard=dashboard, options=options
-    )
+    record = record_of(stage, case, policy, kept) | {"looks": looks}
+    people, modalities = case.described(), case.people.modalities
+    decision = conclude(stage, policy, evidence, people, modalities, record, dashboard=dashboard, options=options)
+    tell_outcome(registry, key, case.held_out.fingerprint, decision)
+    return decision
 
 
 def fix_operating_point(stage: Stage, point: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from cohorts.files import canonical_json, digest_of_file, digest_of_text, write_
 from cohorts.spec import CohortSpec, load_spec
 from scripts.dashboard import DashboardOptions
 from scripts.judging import conclude, fix_operating_point
+from scripts.looks import take_look, tell_outcome
 from scripts.record import PREDICTIONS, notes_on_policy, provenance
 from scripts.stage import Stage
 from validation.checks import Evidence
@@ -96,7 +97,14 @@ def load_given(
 
 
 def judge_given(
-    stage: Stage, given: Given, policy: Policy, *, dashboard: DashboardOptions, options: dict[str, Any]
+    stage: Stage,
+    given: Given,
+    policy: Policy,
+    *,
+    registry: Path | None,
+    key: Path | None,
+    dashboard: DashboardOptions,
+    options: dict[str, Any],
 ) -> dict[str, Any]:
     """Judge predictions of another tool, as `scripts.judging.judge` does those of a model.
 
@@ -109,12 +117,15 @@ def judge_given(
     else:
         point = given_point(given.threshold)
     point = fix_operating_point(stage, point)
+    looks = take_look(registry, key, policy, held_out=given.fingerprint, model=digest_of_file(given.file))
     write_table(stage.folder / PREDICTIONS, table)
     held_out = table[part == "held_out"].reset_index(drop=True)
     facts = {"No subject is both held out and tuned on": True}  # a subject stands in one row, of one part
     evidence = Evidence(held_out, point["threshold"], given.declared, facts, given.champion_threshold, has_model=False)
-    record = _record(stage, given, policy, point)
-    return conclude(stage, policy, evidence, table, given.modalities, record, dashboard=dashboard, options=options)
+    record = _record(stage, given, policy, point) | {"looks": looks}
+    decision = conclude(stage, policy, evidence, table, given.modalities, record, dashboard=dashboard, options=options)
+    tell_outcome(registry, key, given.fingerprint, decision)
+    return decision
 
 
 def _record(stage: Stage, given: Given, policy: Policy, point: dict[str, Any]) -> dict[str, Any]:

@@ -121,6 +121,8 @@ def told(entry: Mapping[str, Any]) -> str:
 def _bundle(decision: Path, model: Path | None, content: Mapping[str, Any]) -> Path:
     from lightning_modules.manifest import find_bundle
 
+    if content["model"]["path"] is None:
+        raise InputError(f"decision {decision}: judges predictions of another tool, so there is no bundle to promote")
     return find_bundle(model) if model else decision.parent / content["model"]["path"]
 
 

@@ -25,6 +25,8 @@ def validate(
     predictions: Path | None = None,
     threshold: float | None = None,
     champion_threshold: float | None = None,
+    registry: Path | None = None,
+    key: Path | None = None,
     compare: list[str] | None = None,
     explain: bool = False,
     dashboard: DashboardOptions = DashboardOptions(),
@@ -52,6 +54,9 @@ def validate(
             baseline.NAME and champion.
         threshold: Operating point of these predictions, where it was fixed before.
         champion_threshold: Operating point of the column champion.
+        registry: Registry whose champion the model is compared with, and whose ledger counts who has looked at the
+            held-out cohort; a policy with a budget of looks needs one.
+        key: File of the private key of a signed registry.
         compare: Two decision.json, to be put beside each other: how the models differ on the same held-out subjects,
             paired, and where the verdicts differ; nothing is judged or written.
         explain: Say each rule of the policy in a sentence, and do nothing else.
@@ -111,31 +116,43 @@ def _problems(options: dict[str, Any]) -> list[str]:
 def _of_model(out: Path, rules: Any, options: dict[str, Any]) -> dict[str, Any]:
     from scripts.case import load_case, unasked_controls
     from scripts.judging import DECISION, judge
-    from validation.decision import read_decision
 
     controls = options["controls"] or {}
     raise_if(unasked_controls(rules, controls))
-    places = {name: options[name] for name in ("held_out_site", "held_out_data")}
+    places = {name: options[name] for name in ("held_out_site", "held_out_data", "registry")}
     case = load_case(options["cohort"], options["data"], options["model"], controls, **places)
     stage = open_stage(out, DECISION, options, case.depends_on(rules))
     if stage.done:
-        say(f"validate: already done, in {out}")
-        return read_decision(out / DECISION)
-    return judge(stage, case, rules, dashboard=options["dashboard"], options=options)
+        return _done(out, options, case.held_out.fingerprint)
+    return judge(stage, case, rules, **_around(options))
 
 
 def _of_predictions(out: Path, rules: Any, options: dict[str, Any]) -> dict[str, Any]:
     from scripts.judging import DECISION
     from scripts.judging_predictions import depends_on, judge_given, load_given
-    from validation.decision import read_decision
 
     thresholds = options["threshold"], options["champion_threshold"]
     given = load_given(options["predictions"], options["cohort"], rules, *thresholds)
     stage = open_stage(out, DECISION, options, depends_on(given, rules))
     if stage.done:
-        say(f"validate: already done, in {out}")
-        return read_decision(out / DECISION)
-    return judge_given(stage, given, rules, dashboard=options["dashboard"], options=options)
+        return _done(out, options, given.fingerprint)
+    return judge_given(stage, given, rules, **_around(options))
+
+
+def _done(out: Path, options: dict[str, Any], held_out: str) -> dict[str, Any]:
+    """The decision that is there; a kill may have come before its outcome was written down."""
+    from scripts.judging import DECISION
+    from scripts.looks import tell_outcome
+    from validation.decision import read_decision
+
+    say(f"validate: already done, in {out}")
+    decision = read_decision(out / DECISION)
+    tell_outcome(options["registry"], options["key"], held_out, decision)
+    return decision
+
+
+def _around(options: dict[str, Any]) -> dict[str, Any]:
+    return {"options": options, **{name: options[name] for name in ("registry", "key", "dashboard")}}
 
 
 def main() -> None:

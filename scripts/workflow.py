@@ -97,10 +97,11 @@ def workflow(
     finetune(out=out / "pooled", network=network, transfer=TransferOptions(replay_weight=1.0), **train)
     candidate = choose_candidate(out, people, split)
     controls = {name: out / name for name in CONTROLS}
-    validate(model=out / candidate, out=out / "validate", policy=policy, controls=controls, **common)
+    registry = out / "registry"
+    validate(model=out / candidate, out=out / "validate", policy=policy, controls=controls, registry=registry, **common)
     summary = summarise(out, candidate)
     if summary["champion"]:
-        promote(registry=out / "registry", decision=out / "validate" / "decision.json")
+        promote(registry=registry, decision=out / "validate" / "decision.json")
     write_whole(out / SUMMARY, canonical_json(summary))
     return tell(summary)
 

@@ -51,6 +51,8 @@ class Policy(Document):
     """A group with fewer subjects is never judged, and its figures are never shown."""
     operating_point: OperatingPoint
     """How the threshold is chosen."""
+    looks: int | None = Field(default=None, ge=1)
+    """How many models may be scored on one held-out cohort, as the ledger of a registry counts; None for any number."""
     checks: list[AnyCheck] = Field(min_length=1)
     """Checks, in the order of the report."""
 
@@ -64,6 +66,7 @@ class Policy(Document):
             f"of a check, and all between is INSUFFICIENT; bounds are those of {interval} intervals. No figure of "
             f"fewer than {self.smallest_group} subjects is judged or shown.",
             f"operating point: {self.operating_point.sentence}, fixed before the held-out cohort is scored.",
+            *([f"At most {self.looks} models may look at one held-out cohort."] if self.looks else []),
             *[f"{number}. {check.sentence}" for number, check in enumerate(self.checks, start=1)],
         ]
 

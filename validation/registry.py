@@ -88,6 +88,12 @@ class Registry:
         raise_if(self._broken(champion))
         return self.bundle(champion["bundle"])
 
+    def champion_decision(self) -> dict[str, Any]:
+        """The decision that made the present champion, of which there must be one."""
+        champion = self.champion()
+        assert champion is not None
+        return dict(self._decision(champion))
+
     def bundle(self, digest: str) -> Path:
         """Folder of a promoted bundle."""
         return self.folder / "bundles" / digest

@@ -13,8 +13,9 @@ from scripts.benchmarks.results import reset_peak
 from scripts.benchmarks.streamed import peak_megabytes
 from validation.bootstrap_by_group import bounds_by_group
 from validation.checks import Evidence
+from validation.checks.comparisons import NoNegativeTransfer
 from validation.decision import decide
-from validation.policy import NoNegativeTransfer, load_policy
+from validation.policy import load_policy
 
 THRESHOLD = 0.4
 RATES = {
