@@ -9,6 +9,7 @@ from scripts.command_line import run
 NAMES = {
     "audit": "the bootstrap by group beside fairlearn's, and a decision on many rows",
     "coverage": "how often each interval of the judge holds the truth, by simulation",
+    "gate": "how often a worse group passes and equal groups fail, by simulation",
     "loading": "batches from memory and from Parquet, binning of events, fingerprint and checks",
     "quality": "our networks beside their controls and tuned baselines, on the same splits",
     "regret": "distance to the best score that there is, as the sparse cohort grows",
