@@ -2,15 +2,9 @@
 
 import sys
 from pathlib import Path
-from typing import Any
 
-from cohorts.errors import raise_if
 from scripts.command_line import run, say
 from scripts.dashboard import DashboardOptions
-from scripts.stage import open_stage
-
-OF_A_MODEL = ("model", "controls", "data", "held_out_site", "held_out_data")
-OF_PREDICTIONS = ("threshold", "champion_threshold")
 
 
 def validate(
@@ -79,80 +73,9 @@ def validate(
 
         tell_apart(compare)
         return None
-    raise_if(_problems(options))
-    assert out is not None
-    judge_it = _of_predictions if predictions else _of_model
-    decision = judge_it(out, rules, options)
-    return told(decision, out)
+    from scripts.judgement import judge_what_is_given
 
-
-def told(decision: dict[str, Any], out: Path) -> str:
-    """Say what was decided, and why; the verdict."""
-    from scripts.judging import REPORT
-    from validation.decision import reasons
-
-    say(f"validate: {decision['verdict']}; report in {out / REPORT}")
-    for note in decision["notes"]:
-        say(f"  note: {note}")
-    for reason in reasons(decision):
-        say(f"  {reason}")
-    return str(decision["verdict"])
-
-
-def _problems(options: dict[str, Any]) -> list[str]:
-    """What was not given, or does not belong together."""
-    given = {name for name, value in options.items() if value is not None}
-    if {"predictions", "model"} <= given:
-        return ["validate: give --model or --predictions, not both"]
-    of = "predictions" if "predictions" in given else "model"
-    needed = {"model": ["cohort", "model", "out"], "predictions": ["out"]}[of]
-    strangers = {"model": OF_PREDICTIONS, "predictions": OF_A_MODEL[1:]}[of]
-    lacking = [
-        f"validate: --{name} is needed; `validate --help` has an example" for name in needed if name not in given
-    ]
-    return lacking + [f"validate: --{name} does not belong to --{of}" for name in strangers if name in given]
-
-
-def _of_model(out: Path, rules: Any, options: dict[str, Any]) -> dict[str, Any]:
-    from scripts.case import load_case, unasked_controls
-    from scripts.judging import DECISION, judge
-
-    controls = options["controls"] or {}
-    raise_if(unasked_controls(rules, controls))
-    places = {name: options[name] for name in ("held_out_site", "held_out_data", "registry")}
-    case = load_case(options["cohort"], options["data"], options["model"], controls, **places)
-    stage = open_stage(out, DECISION, options, case.depends_on(rules))
-    if stage.done:
-        return _done(out, options, case.held_out.fingerprint)
-    return judge(stage, case, rules, **_around(options))
-
-
-def _of_predictions(out: Path, rules: Any, options: dict[str, Any]) -> dict[str, Any]:
-    from scripts.judging import DECISION
-    from scripts.judging_predictions import depends_on, judge_given, load_given
-
-    thresholds = options["threshold"], options["champion_threshold"]
-    given = load_given(options["predictions"], options["cohort"], rules, *thresholds)
-    stage = open_stage(out, DECISION, options, depends_on(given, rules))
-    if stage.done:
-        return _done(out, options, given.fingerprint)
-    return judge_given(stage, given, rules, **_around(options))
-
-
-def _done(out: Path, options: dict[str, Any], held_out: str) -> dict[str, Any]:
-    """The decision that is there; a kill may have come before its outcome was written down."""
-    from scripts.judging import DECISION
-    from scripts.looks import tell_outcome
-    from validation.decision import read_decision
-
-    say(f"validate: already done, in {out}")
-    decision = read_decision(out / DECISION)
-    tell_outcome(options["registry"], options["key"], held_out, decision)
-    return decision
-
-
-def _around(options: dict[str, Any]) -> dict[str, Any]:
-    return {"options": options, **{name: options[name] for name in ("registry", "key", "dashboard")}}
+    return judge_what_is_given(rules, options)
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ from validation.disclosure import suppressed
 from validation.gate import as_data, evaluate, judge_again
 from validation.holdout import auroc_by, performance
 from validation.modality_audit import availability, performance_by_pattern
+from validation.others import gains_over_others
 from validation.policy import Policy, parse_policy
 from validation.predictions import SENSITIVE, WEIGHT, sensitive_features, weight_notes
 
@@ -56,6 +57,7 @@ def decide(
         "people": _people(people, evidence.declared),
         "availability": _ordered(availability(people, modalities, "part", policy.alpha), {"group": PARTS}),
         "performance": performance(held_out, evidence.threshold, policy.alpha),
+        "comparisons": gains_over_others(held_out, policy.alpha),
         "sites": auroc_by(held_out, held_out["site"], policy.alpha),
         "patterns": performance_by_pattern(held_out, PATTERN_SHARE_SHOWN, policy.alpha),
         "groups": audit(held_out, evidence.threshold, policy.alpha, evidence.declared),
