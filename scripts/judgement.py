@@ -69,8 +69,9 @@ def _of_model(out: Path, rules: Policy, options: dict[str, Any]) -> dict[str, An
 
 
 def _of_predictions(out: Path, rules: Policy, options: dict[str, Any]) -> dict[str, Any]:
+    from scripts.given import depends_on, load_given
     from scripts.judging import DECISION
-    from scripts.judging_predictions import depends_on, judge_given, load_given
+    from scripts.judging_predictions import judge_given
 
     thresholds = options["threshold"], options["champion_threshold"]
     given = load_given(options["predictions"], options["cohort"], rules, *thresholds)
