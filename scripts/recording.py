@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 # What is asked for by which option: the options that this needs, and those that it may have.
 NEEDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "decision": ((), ("model", "key")),
     "sign_off": (("decision", "role", "note"), ("key",)),
     "waive": (("decision", "signers", "expires"), ("key",)),
     "rollback": ((), ("key",)),
     "verify": ((), ()),
     "history": ((), ()),
     "make_key": ((), ("key",)),
-    "decision": ((), ("model", "key")),
 }
 
 
@@ -30,11 +30,12 @@ def kind_of(options: Mapping[str, Any]) -> str:
         InputError: Nothing, or two things at once; or options are missing, or there are some that do not belong there.
     """
     given = [name for name, value in options.items() if value not in (None, False) and name != "registry"]
-    asked = [name for name in NEEDS if name in given and name != "decision"]
-    asked = asked or [name for name in ("decision",) if name in given]
+    asked = [name for name in NEEDS if name in given]
+    if len(asked) > 1 and asked[0] == "decision":  # that something else is asked of
+        asked = asked[1:]
     if len(asked) != 1:
         found = " and ".join(map(_flag, asked)) or "none of them"
-        *others, last = map(_flag, ("decision", *(name for name in NEEDS if name != "decision")))
+        *others, last = map(_flag, NEEDS)
         raise InputError(f"promote: give one of {', '.join(others)} and {last} (given: {found})")
     needed, possible = NEEDS[asked[0]]
     missing = [f"{_flag(asked[0])}: needs {_flag(name)} as well" for name in needed if name not in given]

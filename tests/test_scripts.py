@@ -147,17 +147,3 @@ def test_a_folder_that_holds_something_else_is_not_touched(tables: Path, tmp_pat
     done = called("pretrain", "--cohort", "synthetic", "--data", tables, "--out", out)
     assert_bad_input(done, "holds something that is not a run of this script")
     assert os.listdir(out) == ["thesis.txt"]
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        ([], "give one of --decision, --rollback, --verify and --history (given: none of them)"),
-        (["--verify", "--history"], "(given: --verify and --history)"),
-        (["--verify"], "has no ledger; promote something first"),
-        (["--decision", "nowhere.json"], "nowhere.json: no such file; a decision was expected there"),
-    ],
-)
-def test_promote_refuses_what_it_cannot_do(words: list[str], message: str, tmp_path: Path) -> None:
-    assert_bad_input(called("promote", "--registry", "registry", *words, cwd=tmp_path), message)
-    assert list(tmp_path.iterdir()) == []

@@ -11,14 +11,13 @@ A bundle and a decision are in their places, whole, before the ledger names them
 a judge that was changed before it judged, and a clock that was set: a waiver expires by that of this machine.
 """
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cohorts.errors import InputError, raise_if
-from cohorts.files import digest_of_file, read_json, whole_folder
+from cohorts.files import digest_of_file, read_json, whole_folder, write_whole
 from validation.candidate import read_candidate
 from validation.decision import reasons
 from validation.ledger import Entry, Ledger, champions
@@ -126,7 +125,7 @@ class Registry:
             if not self.bundle(digest).exists():
                 with whole_folder(self.bundle(digest)) as beside:
                     for file in model.iterdir():
-                        shutil.copy(file, beside / file.name)
+                        write_whole(beside / file.name, file.read_bytes())
             if self.verify_bundle(self.bundle(digest)) != digest:
                 raise InputError(f"bundle {self.bundle(digest)}: is another one than its name says; remove it")
             files = self._keep(decision_path, decision["digest"])
@@ -195,8 +194,8 @@ class Registry:
         why = self._why(digest)
         if not why.exists():
             with whole_folder(why) as beside:
-                shutil.copy(decision_path, beside / DECISION)
-                shutil.copy(decision_path.with_name(REPORT), beside / REPORT)
+                write_whole(beside / DECISION, decision_path.read_bytes())
+                write_whole(beside / REPORT, decision_path.with_name(REPORT).read_bytes())
         return {name: digest_of_file(why / name) for name in (DECISION, REPORT)}
 
     def _why(self, digest: str) -> Path:

@@ -12,15 +12,17 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
 from itertools import count
 from pathlib import Path
 
 import pytest
 
 from lightning_modules.manifest import verify_bundle
-from tests.validation.cases import Candidate
+from tests.validation.cases import Candidate, make_candidate
 from validation.decision import read_decision
 from validation.ledger import Entry, Ledger
 from validation.looks import look, record_outcome
@@ -79,24 +81,39 @@ def in_child(prepare: Callable[[int], None], number: int, action: Action, regist
     return process.exitcode
 
 
-@pytest.fixture
-def actions(registry: Registry, judged: Make, tmp_path: Path) -> dict[str, Action]:
-    """What can be done to a registry with two champions; the key is written to another file at each call."""
-    for name in ("first", "second"):
-        made = judged(name)
-        registry.promote(made.decision, made.bundle)
+@dataclass(frozen=True)
+class Prepared:
+    """A registry with two champions, and what can be done to it; never itself changed."""
+
+    registry: Registry
+    actions: dict[str, Action]
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prepared]:
+    folder = tmp_path_factory.mktemp("prepared")
+    judged = partial(make_candidate, folder, rendered=False)
     third, weak = judged("third"), judged("weak", num_subjects=60)
-    decision, expires, names = read_decision(weak.decision), str(today().replace(year=today().year + 1, day=1)), count()
+    decision, expires, keys = read_decision(weak.decision), str(today() + timedelta(days=300)), count()
     waiver = {"reason": "rare", "signers": ["Ada", "Grace"], "expires": expires}
-    return {
-        "promote": lambda registry: registry.promote(third.decision, third.bundle),
-        "rollback": lambda registry: registry.rollback(),
-        "look": lambda registry: look(registry.ledger, held_out="a" * 64, model="b" * 64),
-        "judged": lambda registry: record_outcome(registry.ledger, held_out="a" * 64, decision=decision),
-        "sign_off": lambda registry: sign_off(registry.ledger, decision, name="Ada", role="owner", note="seen"),
-        "waiver": lambda registry: waive(registry.ledger, decision, **waiver),  # type: ignore[arg-type]
-        "key": lambda registry: registry.ledger.introduce_key(tmp_path / f"{next(names)}-{os.getpid()}.pem"),
-    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("validation.registry.read_candidate", lambda decision, *_: read_decision(decision))
+        registry = Registry(folder / "registry", verify_bundle)
+        for made in (judged("first"), judged("second")):
+            registry.promote(made.decision, made.bundle)
+        yield Prepared(
+            registry,
+            {
+                "promote": lambda registry: registry.promote(third.decision, third.bundle),
+                "rollback": lambda registry: registry.rollback(),
+                "look": lambda registry: look(registry.ledger, held_out="a" * 64, model="b" * 64),
+                "judged": lambda registry: record_outcome(registry.ledger, held_out="a" * 64, decision=decision),
+                "sign_off": lambda registry: sign_off(registry.ledger, decision, name="Ada", role="owner", note="seen"),
+                "waiver": lambda registry: waive(registry.ledger, decision, **waiver),  # type: ignore[arg-type]
+                # To another file at each call, as a key is never overwritten.
+                "key": lambda registry: registry.ledger.introduce_key(folder / f"{next(keys)}-{os.getpid()}.pem"),
+            },
+        )
 
 
 NAMES = ("promote", "rollback", "look", "judged", "sign_off", "waiver", "key")
@@ -114,19 +131,19 @@ def check(registry: Registry, before: list[Entry], name: str, action: Action) ->
         assert [entry["action"] for entry in registry.verify()[len(before) :]] == [name]
 
 
-def interrupted_everywhere(
-    prepare: Callable[[int], None], codes: set[int], numbers: object, registry: Registry, name: str, action: Action
+def num_interruptions(
+    prepare: Callable[[int], None], code: int, numbers: Iterable[int], prepared: Prepared, name: str, folder: Path
 ) -> int:
-    """Interrupt an action at each number until it comes through; how often it was interrupted."""
-    before = registry.history()
-    for interruptions, number in enumerate(numbers):  # type: ignore[var-annotated, arg-type]
-        copy = replace(registry, folder=registry.folder.with_name(f"copy{number}"))
-        shutil.copytree(registry.folder, copy.folder)
-        code = in_child(prepare, number, action, copy)
-        if code == 0:
+    """Interrupt an action at each number until it comes through, and check what is left; how often that was."""
+    before, action = prepared.registry.history(), prepared.actions[name]
+    for interruptions, number in enumerate(numbers):
+        copy = replace(prepared.registry, folder=folder / f"registry{number}")
+        shutil.copytree(prepared.registry.folder, copy.folder)
+        met = in_child(prepare, number, action, copy)
+        if met == 0:
             return interruptions
-        assert code in codes
-        if errno.ENOSPC in codes:
+        assert met == code
+        if code > 0:
             assert [file.name for file in copy.folder.rglob(".*")] == [".lock"]  # nothing half-written is left
         check(copy, before, name, action)
     raise AssertionError("never came through")
@@ -134,27 +151,26 @@ def interrupted_everywhere(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_kill_before_any_write_leaves_the_old_state_or_the_new_one(
-    registry: Registry, actions: dict[str, Action], name: str
+    prepared: Prepared, name: str, tmp_path: Path
 ) -> None:
-    times = interrupted_everywhere(kill_at, {-signal.SIGKILL}, count(1), registry, name, actions[name])
+    times = num_interruptions(kill_at, -signal.SIGKILL, count(1), prepared, name, tmp_path)
     assert times >= (20 if name == "promote" else 4)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_full_disk_at_any_write_leaves_the_old_state_or_the_new_one(
-    registry: Registry, actions: dict[str, Action], name: str
+    prepared: Prepared, name: str, tmp_path: Path
 ) -> None:
-    times = interrupted_everywhere(disk_full_from, {errno.ENOSPC}, count(1), registry, name, actions[name])
+    times = num_interruptions(disk_full_from, errno.ENOSPC, count(1), prepared, name, tmp_path)
     assert times >= (10 if name == "promote" else 3)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_disk_that_fills_in_the_middle_of_a_write_leaves_the_old_state(
-    registry: Registry, actions: dict[str, Action], name: str
+    prepared: Prepared, name: str, tmp_path: Path
 ) -> None:
     sizes = (0, 1, 50, 500, 1000, 1_000_000)
-    codes = {errno.EFBIG, errno.ENOSPC}
-    assert interrupted_everywhere(no_file_longer_than, codes, sizes, registry, name, actions[name]) >= 4
+    assert num_interruptions(no_file_longer_than, errno.EFBIG, sizes, prepared, name, tmp_path) >= 4
 
 
 def test_a_first_promotion_that_was_killed_anywhere_leaves_none_or_the_first(tmp_path: Path, judged: Make) -> None:
