@@ -11,7 +11,9 @@ from cohorts.errors import InputError, raise_if
 from cohorts.files import canonical_json, digest_of_file, digest_of_text, read_json
 from cohorts.splits import PARTS
 from validation.audit import audit
+from validation.calibration_curves import calibration
 from validation.checks import Evidence
+from validation.curves import net_benefit_curve, rates_by_threshold
 from validation.disclosure import suppressed
 from validation.gate import as_data, evaluate, judge_again
 from validation.holdout import auroc_by, performance
@@ -52,17 +54,23 @@ def decide(
         fewer than `policy.smallest_group` subjects.
     """
     findings = as_data(evaluate(policy, evidence))
-    held_out, least = evidence.held_out, policy.smallest_group
+    held_out, threshold, least = evidence.held_out, evidence.threshold, policy.smallest_group
     shown = {
         "people": _people(people, evidence.declared),
         "availability": _ordered(availability(people, modalities, "part", policy.alpha), {"group": PARTS}),
-        "performance": performance(held_out, evidence.threshold, policy.alpha),
+        "performance": performance(held_out, threshold, policy.alpha),
         "comparisons": gains_over_others(held_out, policy.alpha),
         "sites": auroc_by(held_out, held_out["site"], policy.alpha),
         "patterns": performance_by_pattern(held_out, PATTERN_SHARE_SHOWN, policy.alpha),
-        "groups": audit(held_out, evidence.threshold, policy.alpha, evidence.declared),
+        "groups": audit(held_out, threshold, policy.alpha, evidence.declared),
         "availability_by_group": _availability_by_group(held_out, modalities, policy.alpha, evidence.declared),
     }
+    curves = {  # as they may be shown already
+        "calibration": calibration(held_out, policy.alpha, evidence.declared, least),
+        "decision_curve": net_benefit_curve(held_out, policy.alpha, least),
+        "thresholds": rates_by_threshold(held_out, threshold, policy.alpha, evidence.declared, least),
+    }
+    tables = {name: suppressed(table, least, FAMILIES.get(name, ())) for name, table in shown.items()} | curves
     content = {
         "schema": SCHEMA,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -70,7 +78,7 @@ def decide(
         "policy": policy.model_dump(mode="json"),
         "policy_digest": policy.digest,
         "findings": findings,
-        "tables": {name: suppressed(table, least, FAMILIES.get(name, ())) for name, table in shown.items()},
+        "tables": tables,
         "modalities": list(modalities),
         "declared_groups": {name: list(groups) for name, groups in evidence.declared.items()},
         **record,

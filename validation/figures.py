@@ -1,88 +1,162 @@
-"""Figures of the report as inline SVG, the same bytes for the same numbers."""
+"""Figures of the report as small inline SVG, the same bytes for the same numbers; their ink follows the page."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil, floor, log10
 from typing import Any
 
-import matplotlib
-from matplotlib.figure import Figure
+from markupsafe import Markup, escape
 
-from cohorts.figures import svg
-
-COLOURS = {
-    "PASS": "#2a6f4e",
-    "FAIL": "#a32020",
-    "INSUFFICIENT": "#8a6100",
-    "ERROR": "#5b2a86",
-    "NOT APPLICABLE": "#555555",
-    "": "#33557a",
+WIDTH, HEIGHT = 480, 300  # of a chart
+LEFT, RIGHT, TOP, BOTTOM = 46, 10, 10, 42
+RAIL = 160  # width of a strip
+SHAPES = {  # around a point, so that a verdict has a shape and not a colour alone
+    "PASS": "M{x} 3a5 5 0 1 0 .1 0z",
+    "": "M{x} 3a5 5 0 1 0 .1 0z",
+    "FAIL": "M{x} 8m-5-5l10 10m0-10l-10 10",
+    "INSUFFICIENT": "M{x} 2l6 6l-6 6l-6-6z",
+    "ERROR": "M{x} 3m-5 0h10v10h-10z",
 }
-MARKERS = {"PASS": "o", "FAIL": "X", "INSUFFICIENT": "D", "ERROR": "s", "NOT APPLICABLE": "_", "": "o"}
 
 
-def forest(rows: Sequence[dict[str, Any]], threshold: float | None, xlabel: str) -> str:
-    """Estimates with their intervals, one row a group, and the threshold as a line.
+@dataclass(frozen=True)
+class Scale:
+    """Where values lie on a strip.
+
+    Attributes:
+        low, high: Values at its ends.
+    """
+
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, rows: Sequence[Mapping[str, Any]], marks: Sequence[float | None] = (), step: float = 0.1) -> "Scale":
+        """The steps that hold all bounds of some rows, and all marks."""
+        values = [row[name] for row in rows for name in ("value", "lower", "upper")] + list(marks)
+        known = [value for value in values if value is not None] or [0.0, 1.0]
+        low, high = floor(min(known) / step + 1e-9) * step, ceil(max(known) / step - 1e-9) * step
+        return cls(round(low, 10), round(max(high, low + step), 10))
+
+    def place(self, value: float) -> float:
+        """Position on a strip, kept within it."""
+        share = (value - self.low) / (self.high - self.low)
+        return round(6 + (RAIL - 12) * min(1.0, max(0.0, share)), 1)
+
+
+def strip(row: Mapping[str, Any], scale: Scale, *, verdict: str = "", marks: Mapping[str, float | None]) -> Markup:
+    """An estimate and its interval on a line; what it says stands beside it as text.
 
     Args:
-        rows: With scope, value, lower, upper and verdict ("" for none); rows without a value are labelled, not drawn.
-        threshold: Where the lower bounds must reach.
-        xlabel: What is estimated.
+        row: With value, lower and upper, each of which may be None.
+        scale: Of all strips of a table.
+        verdict: Of the row; it makes the point's shape.
+        marks: Class of a line, such as floor, to where it is drawn.
     """
-    figure = Figure(figsize=(7.2, 0.7 + 0.32 * len(rows)))
-    axes = figure.subplots()
-    for position, row in enumerate(reversed(rows)):
-        if row["value"] is None:
-            axes.text(
-                0.5,
-                position,
-                "too few to say",
-                transform=axes.get_yaxis_transform(),
-                ha="center",
-                va="center",
-                color="#555",
-            )
-            continue
-        colour = COLOURS[row["verdict"]]
-        axes.plot([row["lower"], row["upper"]], [position, position], color=colour, linewidth=2)
-        axes.plot(row["value"], position, MARKERS[row["verdict"]], color=colour, markersize=6)
-    if threshold is not None:
-        axes.axvline(threshold, color="#333", linestyle="--", linewidth=1)
-    axes.set_yticks(range(len(rows)), [row["scope"] for row in reversed(rows)])
-    axes.set_ylim(-0.6, len(rows) - 0.4)
-    axes.set_xlabel(xlabel)
-    return svg(figure)
-
-
-def availability_bars(rows: Sequence[dict[str, Any]], modalities: Sequence[str]) -> str:
-    """Share of each part of the cohorts who have each modality.
-
-    Args:
-        rows: With group, modality and value (None where suppressed).
-        modalities: In order, first at the top.
-    """
-    groups = list(dict.fromkeys(row["group"] for row in rows))
-    shares = {(row["group"], row["modality"]): _drawn(row) for row in rows}
-    figure = Figure(figsize=(7.2, 0.9 + 0.16 * len(modalities) * max(2, len(groups))))
-    axes = figure.subplots()
-    height = 0.8 / len(groups)
-    for number, group in enumerate(groups):
-        places = [len(modalities) - 1 - m + 0.4 - height * (number + 0.5) for m in range(len(modalities))]
-        values = [100 * shares[group, modality] for modality in modalities]
-        axes.barh(
-            places,
-            values,
-            height * 0.9,
-            label=group,
-            color=matplotlib.colormaps["viridis"](number / max(1, len(groups) - 1) * 0.8),
-        )
-    axes.set_yticks(range(len(modalities)), list(reversed(modalities)))
-    axes.set_xlim(0, 100)
-    axes.set_xlabel("share who have it, %")
-    axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
-    return svg(figure)
-
-
-def _drawn(row: dict[str, Any]) -> float:
-    """A share; where it is suppressed, a handful who have the modality, or who lack it, are drawn as nobody."""
+    parts = [f'<path class="rail" d="M6 8H{RAIL - 6}"/>']
+    parts += [f'<path class="{name}" d="M{scale.place(at):g} 0V16"/>' for name, at in marks.items() if at is not None]
     if row["value"] is not None:
-        return float(row["value"])
-    return 1.0 if str(row["num_absent"]).startswith("<") else 0.0
+        shape = SHAPES.get(verdict, SHAPES[""]).format(x=f"{scale.place(row['value']):g}")
+        interval = ""
+        if row["lower"] is not None and row["upper"] is not None:
+            interval = f'<path class="ci" d="M{scale.place(row["lower"]):g} 8H{scale.place(row["upper"]):g}"/>'
+        parts.append(f'<g class="{verdict.replace(" ", "-") or "plain"}">{interval}<path d="{shape}"/></g>')
+    return Markup(f'<svg class="strip" viewBox="0 0 {RAIL} 16" aria-hidden="true">{"".join(parts)}</svg>')
+
+
+@dataclass(frozen=True)
+class Series:
+    """A line or points of a chart.
+
+    Attributes:
+        name: In the legend; none where it is "".
+        x, y: Places; a None in y is left out.
+        lower, upper: A band around a line, whiskers of points; empty for none.
+        style: Class: solid, dashed, dotted or points.
+    """
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[float | None]
+    lower: Sequence[float | None] = ()
+    upper: Sequence[float | None] = ()
+    style: str = "solid"
+
+
+def chart(
+    series: Sequence[Series], x: Scale, y: Scale, xlabel: str, ylabel: str, label: str, size: float = 1
+) -> Markup:
+    """Lines, bands and points over two axes.
+
+    Args:
+        series: Drawn in this order.
+        x, y: Ranges; what lies beyond them is cut off.
+        xlabel, ylabel: Names of the axes.
+        label: What a reader who does not see it is told.
+        size: Part of the usual width and height.
+    """
+    width, height = int(WIDTH * size), int(HEIGHT * size)
+
+    def across(value: float) -> float:
+        return LEFT + (width - LEFT - RIGHT) * (value - x.low) / (x.high - x.low)
+
+    def up(value: float) -> float:
+        inside = min(y.high, max(y.low, value))
+        return height - BOTTOM - (height - TOP - BOTTOM) * (inside - y.low) / (y.high - y.low)
+
+    parts = [f'<path class="rail" d="M{LEFT} {TOP}V{height - BOTTOM}H{width - RIGHT}"/>']
+    for tick in ticks(x):
+        parts.append(f'<text x="{across(tick):.0f}" y="{height - BOTTOM + 16}" class="mid">{tick:g}</text>')
+    for tick in ticks(y):
+        parts.append(f'<text x="{LEFT - 6}" y="{up(tick) + 4:.0f}" class="end">{tick:g}</text>')
+        parts.append(f'<path class="grid" d="M{LEFT} {up(tick):.0f}H{width - RIGHT}"/>')
+    parts.append(f'<text x="{(LEFT + width) / 2:.0f}" y="{height - 6}" class="mid">{escape(xlabel)}</text>')
+    turned = f'transform="translate(12 {(height - BOTTOM) / 2:.0f}) rotate(-90)"'
+    parts.append(f'<text {turned} class="mid">{escape(ylabel)}</text>')
+    named = 0
+    for number, one in enumerate(series):
+        body = _points(one, across, up) if one.style == "points" else _line(one, across, up)
+        parts.append(f'<g class="s{number} {one.style}">{body}')
+        if one.name:
+            at = TOP + 8 + 16 * named
+            parts.append(f'<path d="M{width - 34} {at}h24"/><text x="{width - 40}" y="{at + 4}" class="end">')
+            parts.append(f"{escape(one.name)}</text>")
+            named += 1
+        parts.append("</g>")
+    head = f'<svg class="chart" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(label)}">'
+    return Markup(head + "".join(parts) + "</svg>")
+
+
+def ticks(scale: Scale) -> list[float]:
+    """Round numbers within a range, five or so.
+
+    Example:
+        >>> ticks(Scale(0, 1)), ticks(Scale(-0.05, 0.4))
+        ([0.0, 0.2, 0.4, 0.6, 0.8, 1.0], [0.0, 0.1, 0.2, 0.3, 0.4])
+    """
+    rough = (scale.high - scale.low) / 5
+    power = 10.0 ** floor(log10(rough))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.99)
+    first, last = ceil(scale.low / step - 1e-9), floor(scale.high / step + 1e-9)
+    return [round(number * step, 10) + 0.0 for number in range(first, last + 1)]
+
+
+def _line(one: Series, across: Any, up: Any) -> str:
+    places = [(across(a), up(b)) for a, b in zip(one.x, one.y, strict=True) if b is not None]
+    line = "M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in places) if places else ""
+    if not one.lower:
+        return f'<path d="{line}"/>'
+    edges = list(zip(one.x, one.lower, one.upper, strict=True))
+    known = [(a, low, high) for a, low, high in edges if low is not None and high is not None]
+    around = [(a, high) for a, _, high in known] + [(a, low) for a, low, _ in reversed(known)]
+    band = "M" + "L".join(f"{across(a):.1f} {up(b):.1f}" for a, b in around) + "z" if around else ""
+    return f'<path class="band-of" d="{band}"/><path d="{line}"/>'
+
+
+def _points(one: Series, across: Any, up: Any) -> str:
+    found = []
+    for a, b, low, high in zip(one.x, one.y, one.lower, one.upper, strict=True):
+        if b is not None and low is not None and high is not None:
+            found.append(f'<path d="M{across(a):.1f} {up(low):.1f}V{up(high):.1f}"/>')
+            found.append(f'<circle cx="{across(a):.1f}" cy="{up(b):.1f}" r="3"/>')
+    return "".join(found)

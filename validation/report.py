@@ -1,8 +1,9 @@
 """The report: one offline HTML file that follows from the decision alone, with the decision embedded as JSON."""
 
+import base64
+import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from itertools import groupby
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,9 @@ from markupsafe import Markup
 
 from cohorts.files import canonical_json
 from cohorts.templates import STYLES
-from validation.audit import METRICS
+from validation import charts, figures, sections
+from validation.crosswalk import crosswalks
 from validation.decision import reasons, too_small, worst_group
-from validation.figures import availability_bars, forest
-from validation.gate import worst
 
 TEMPLATES = Path(__file__).parent / "templates"
 SYMBOLS = {"PASS": "✔", "FAIL": "✖", "INSUFFICIENT": "?", "ERROR": "!", "NOT APPLICABLE": "–"}
@@ -24,94 +24,73 @@ MEANINGS = {
     "INSUFFICIENT": "the data cannot decide; nothing failed for certain",
     "ERROR": "something is undefined, missing or changed",
 }
+SECTIONS = {  # after the verdict, which is the first
+    "why": "Why",
+    "checks": "Checks",
+    "people": "Who is in the data",
+    "availability": "Who has which modality",
+    "overall": "Overall performance",
+    "groups": "Groups",
+    "calibration": "Calibration by group",
+    "net_benefit": "Decision curves",
+    "intersections": "Intersections",
+    "patterns": "Patterns and degradation",
+    "sensitivity": "Sensitivity analyses",
+    "criteria": "What each check means",
+    "use": "Intended use, harms and owners",
+    "crosswalk": "Crosswalk to reporting standards",
+    "provenance": "Provenance",
+}
 
 
 def render(decision: Mapping[str, Any]) -> str:
-    """HTML of a decision. It loads nothing, and shows no count or figure that the decision suppressed."""
+    """HTML of a decision. It loads nothing, and shows no count or figure that the decision suppressed.
+
+    Its only script is the one of its template, which the page's own policy names by its digest: it shows one metric at
+    a time and moves the exploratory threshold, over figures that are in the decision.
+    """
     decision = json.loads(canonical_json(decision))  # as it is read from its file, keys sorted
-    environment = Environment(loader=FileSystemLoader([TEMPLATES, STYLES]), autoescape=True, undefined=StrictUndefined)
-    environment.filters |= {"number": _number, "share": _share}
-    embedded = json.dumps(decision, sort_keys=True).replace("<", "\\u003c")
+    environment = Environment(
+        loader=FileSystemLoader([TEMPLATES, STYLES]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": sections.number,
+        "share": sections.share,
+        "metric": sections.name_of,
+        "css": lambda verdict: verdict.replace(" ", "-"),
+    }
+    environment.globals |= {"symbols": SYMBOLS, "strip": figures.strip, "scale_of": figures.Scale.of}
+    script = (TEMPLATES / "report" / "report.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    embedded = json.dumps(decision, sort_keys=True, separators=(",", ":")).replace("<", "\\u003c")
     return environment.get_template("report.html.j2").render(
-        decision=decision,
-        reasons=reasons(decision),
-        worst_group=worst_group(decision),
-        too_small=too_small(decision),
-        checks=_checks(decision),
-        symbols=SYMBOLS,
-        meanings=MEANINGS,
-        people=_nested(decision["tables"]["people"], "feature"),
-        groups=_pivot(decision["tables"]["groups"]),
-        metrics=list(METRICS),
-        availability_figure=Markup(availability_bars(decision["tables"]["availability"], decision["modalities"])),
-        availability_by_group=_pivot_modalities(decision["tables"]["availability_by_group"]),
-        embedded=Markup(embedded),
+        **_content(decision), script=Markup(script), script_digest=digest, embedded=Markup(embedded)
     )
 
 
-def _checks(decision: Mapping[str, Any]) -> list[dict[str, Any]]:
-    checks = []
-    for number, rule in enumerate(decision["policy"]["checks"]):
-        findings = [finding for finding in decision["findings"] if finding["check"] == number]
-        drawn = [finding for finding in findings if finding["threshold"] is not None]
-        figure = ""
-        if len(drawn) > 1 and any(finding["value"] is not None for finding in drawn):
-            ordered = sorted(drawn, key=lambda f: (f["lower"] is None, f["lower"] or 0))
-            figure = Markup(forest(ordered, drawn[0]["threshold"], drawn[0]["title"]))
-        checks.append(
-            {
-                "name": _rule_name(rule),
-                "verdict": worst([finding["verdict"] for finding in findings]),
-                "findings": findings,
-                "figure": figure,
-            }
-        )
-    return checks
-
-
-def _rule_name(rule: Mapping[str, Any]) -> str:
-    words = {key: value for key, value in rule.items() if key != "kind"}
-    metric = str(words.pop("metric", "")).replace("auroc", "AUROC")
-    rest = ", ".join(f"{key.replace('_', ' ')} {_listed(value)}" for key, value in words.items())
-    return f"{str(rule['kind']).replace('_', ' ')}{': ' if metric else ''}{metric}{f' ({rest})' if rest else ''}"
-
-
-def _listed(value: Any) -> str:
-    return ", ".join(value) if isinstance(value, list) else f"{value:g}"
-
-
-def _nested(rows: Sequence[dict[str, Any]], key: str) -> dict[str, list[dict[str, Any]]]:
-    return {name: list(part) for name, part in groupby(rows, key=lambda row: row[key])}
-
-
-def _pivot(rows: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """Feature to one row a group, with its metrics side by side."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for (feature, _), part in groupby(rows, key=lambda row: (row["feature"], row["group"])):
-        cells = list(part)
-        found.setdefault(feature, []).append({**cells[0], "metrics": {cell["metric"]: cell for cell in cells}})
-    return found
-
-
-def _pivot_modalities(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    found = []
-    for _, part in groupby(rows, key=lambda row: (row["feature"], row["group"])):
-        cells = list(part)
-        found.append({**cells[0], "shares": {cell["modality"]: _availability(cell) for cell in cells}})
-    return found
-
-
-def _availability(cell: Mapping[str, Any]) -> str:
-    """A share, or what may be said of it where a handful have the modality or lack it."""
-    if cell["value"] is not None:
-        return _share(cell["value"])
-    few, nearly_all = (str(cell[name]).startswith("<") for name in ("num_present", "num_absent"))
-    return "–" if few == nearly_all else "few" if few else "nearly all"
-
-
-def _number(value: Any, digits: int = 2) -> str:
-    return "–" if value is None else value if isinstance(value, str) else f"{value:.{digits}f}".replace("-", "−")
-
-
-def _share(value: Any) -> str:
-    return "–" if value is None else f"{100 * value:.0f} %"
+def _content(decision: Mapping[str, Any]) -> dict[str, Any]:
+    tables = decision["tables"]
+    return {
+        "decision": decision,
+        "tables": tables,
+        "sections": SECTIONS,
+        "meanings": MEANINGS,
+        "reasons": reasons(decision),
+        "worst_group": worst_group(decision),
+        "too_small": too_small(decision),
+        "checks": sections.checks(decision),
+        "matrix": sections.matrix(decision),
+        "people": sections.nested(tables["people"], "feature"),
+        "availability_by_part": sections.availability(tables["availability"]),
+        "availability_by_group": sections.availability(tables["availability_by_group"]),
+        "forests": sections.forests(decision),
+        "intersections": sections.intersections(decision),
+        "calibration_charts": charts.calibration(tables.get("calibration", [])),
+        "decision_chart": charts.net_benefit(tables.get("decision_curve", [])),
+        "degradation_chart": charts.degradation(tables.get("degradation", [])),
+        "crosswalks": crosswalks(decision),
+    }

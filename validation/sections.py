@@ -1,0 +1,168 @@
+"""What the sections of the report show, from the decision alone, as rows that the templates only lay out."""
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from validation.audit import METRICS
+from validation.explanations import explanation
+from validation.figures import Scale
+from validation.gate import worst
+
+VERDICTS = ("ERROR", "FAIL", "INSUFFICIENT", "PASS", "NOT APPLICABLE")
+NAMES = {"auroc": "AUROC", "auprc": "AUPRC", "ppv": "PPV", "brier": "Brier score"}
+CROSSED = " & "
+OTHERS = " minus others"
+Decision = Mapping[str, Any]
+Row = dict[str, Any]
+
+
+def name_of(metric: str) -> str:
+    """A metric as a reader knows it.
+
+    Example:
+        >>> name_of("auroc"), name_of("selection_rate")
+        ('AUROC', 'Selection rate')
+    """
+    return NAMES.get(metric) or metric.replace("_", " ").capitalize()
+
+
+def joined(verdicts: Sequence[str]) -> str:
+    """The verdict of several; those that do not apply count only where there is no other."""
+    applying = [verdict for verdict in verdicts if verdict != "NOT APPLICABLE"]
+    return worst(applying) if applying or not verdicts else "NOT APPLICABLE"
+
+
+def checks(decision: Decision) -> list[Row]:
+    """Each check of the policy: its name, verdict, counts by verdict, findings, their scale, and what it means."""
+    found = []
+    for number, rule in enumerate(decision["policy"]["checks"]):
+        findings = [finding for finding in decision["findings"] if finding["check"] == number]
+        verdicts = [finding["verdict"] for finding in findings]
+        bounds = [finding for finding in findings if finding["value"] is not None]
+        ordered = sorted(findings, key=lambda f: (VERDICTS.index(f["verdict"]), f["lower"] is None, f["lower"] or 0))
+        found.append(
+            {
+                "number": number + 1,
+                "name": rule_name(rule),
+                "verdict": joined(verdicts),
+                "counts": {verdict: verdicts.count(verdict) for verdict in VERDICTS},
+                "findings": ordered,
+                "drawn": bool(bounds),
+                "scale": Scale.of(bounds, [finding["threshold"] for finding in bounds]),
+                "explanation": explanation(rule["kind"]),
+                "scopes": {
+                    v: [f["scope"].removesuffix(OTHERS) for f in ordered if f["verdict"] == v] for v in VERDICTS
+                },
+            }
+        )
+    return found
+
+
+def rule_name(rule: Mapping[str, Any]) -> str:
+    """A rule in a few words, with all its numbers."""
+    words = {key: value for key, value in rule.items() if key != "kind" and value is not None}
+    metric = words.pop("metric", "")
+    metric = NAMES.get(metric, str(metric).replace("_", " "))
+    rest = ", ".join(f"{key.replace('_', ' ')} {_listed(value)}" for key, value in words.items())
+    return f"{str(rule['kind']).replace('_', ' ')}{': ' if metric else ''}{metric}{f' ({rest})' if rest else ''}"
+
+
+def _listed(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+
+
+def matrix(decision: Decision) -> dict[str, Any]:
+    """Verdict of each group of a sensitive feature in each check that looks at groups."""
+    by_group = [f for f in decision["findings"] if f["family"] in decision["declared_groups"]]
+    columns = sorted({finding["check"] for finding in by_group})
+    scopes = dict.fromkeys(finding["scope"].removesuffix(OTHERS) for finding in by_group)
+    verdicts: dict[tuple[str, int], list[str]] = {}
+    for finding in by_group:
+        verdicts.setdefault((finding["scope"].removesuffix(OTHERS), finding["check"]), []).append(finding["verdict"])
+    cells = {scope: [joined(verdicts[scope, c]) if (scope, c) in verdicts else "" for c in columns] for scope in scopes}
+    worst_first = sorted(cells, key=lambda s: min(VERDICTS.index(v) for v in cells[s] if v))
+    return {
+        "columns": [(number + 1, rule_name(decision["policy"]["checks"][number])) for number in columns],
+        "rows": [(scope, cells[scope]) for scope in worst_first],
+    }
+
+
+def forests(decision: Decision) -> dict[str, dict[str, Any]]:
+    """Metric to its groups, worst lower bound first, those without one last, with the policy's floor and margins.
+
+    A group's margin is drawn where its own rate would have to be: the others' rate less the margin.
+    """
+    found = {}
+    rules, single = (
+        decision["policy"]["checks"],
+        [r for r in decision["tables"]["groups"] if CROSSED not in r["feature"]],
+    )
+    for metric in METRICS:
+        numbers = [n for n, rule in enumerate(rules) if rule.get("metric") == metric and "by_group" in rule["kind"]]
+        findings = [finding for finding in decision["findings"] if finding["check"] in numbers]
+        floors = [finding["threshold"] for finding in findings if finding["kind"] == "floor_by_group"]
+        rows = []
+        for row in single:
+            if row["metric"] != metric:
+                continue
+            scope = f"{row['feature']} {row['group']}"
+            own = [finding for finding in findings if finding["scope"] in (scope, scope + OTHERS)]
+            gap = next((f for f in own if f["kind"] == "gap_by_group" and f["value"] is not None), None)
+            margin = None if gap is None or row["value"] is None else row["value"] - gap["value"] + gap["threshold"]
+            verdict = joined([f["verdict"] for f in own]) if own else ""
+            rows.append({**row, "scope": scope, "verdict": verdict, "margin": margin})
+        rows.sort(key=lambda row: (row["lower"] is None, row["lower"] or 0))
+        floor = max(floors, default=None)
+        scale = Scale.of(rows, [floor, *(row["margin"] for row in rows)])
+        found[metric] = {"rows": rows, "floor": floor, "scale": scale, "judged": bool(findings)}
+    return found
+
+
+def nested(rows: Sequence[Row], key: str) -> dict[str, list[Row]]:
+    """Rows by the value of a column, in their order."""
+    return {name: list(part) for name, part in groupby(rows, key=lambda row: row[key])}
+
+
+def intersections(decision: Decision) -> dict[str, list[Row]]:
+    """Pair of features to one row a crossed group, with its metrics side by side."""
+    found: dict[str, list[Row]] = {}
+    crossed = [row for row in decision["tables"]["groups"] if CROSSED in row["feature"]]
+    for (feature, _), part in groupby(crossed, key=lambda row: (row["feature"], row["group"])):
+        cells = list(part)
+        found.setdefault(feature, []).append({**cells[0], "metrics": {cell["metric"]: cell for cell in cells}})
+    return found
+
+
+def availability(rows: Sequence[Row]) -> list[Row]:
+    """One row a group, with the share who have each modality as text and, where it is known, as a number."""
+    found = []
+    for _, part in groupby(rows, key=lambda row: (row.get("feature"), row["group"])):
+        cells = list(part)
+        found.append({**cells[0], "shares": {cell["modality"]: (_share(cell), cell["value"]) for cell in cells}})
+    return found
+
+
+def _share(cell: Mapping[str, Any]) -> str:
+    """A share, or what may be said of it where a handful have the modality or lack it."""
+    if cell["value"] is not None:
+        return share(cell["value"])
+    few, nearly_all = (str(cell[name]).startswith("<") for name in ("num_present", "num_absent"))
+    return "–" if few == nearly_all else "few" if few else "nearly all"
+
+
+def number(value: Any, digits: int = 2) -> str:
+    """A number with a true minus, a text as it is, a dash for nothing.
+
+    Example:
+        >>> number(-0.1234), number(None), number("≥190")
+        ('−0.12', '–', '≥190')
+    """
+    return "–" if value is None else value if isinstance(value, str) else f"{value:.{digits}f}".replace("-", "−")
+
+
+def share(value: Any) -> str:
+    """A share in per cent."""
+    return "–" if value is None else f"{100 * value:.0f} %"
