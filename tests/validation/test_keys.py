@@ -85,6 +85,20 @@ def test_a_private_key_is_for_its_owner_alone_and_never_overwritten(key: Path) -
         make_key(key / "inside")
 
 
+def test_a_key_that_could_not_be_introduced_is_not_left(
+    tmp_path: Path, key: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError("no space")
+
+    monkeypatch.setattr("validation.ledger.write_whole", fail)
+    ledger = Ledger(tmp_path / "registry")
+    with pytest.raises(OSError, match="no space"):
+        ledger.introduce_key(key)
+    assert not key.exists()
+    assert ledger.entries() == []
+
+
 def test_a_key_in_the_registry_is_refused(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     with pytest.raises(InputError, match="must not lie in the registry"):
