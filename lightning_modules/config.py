@@ -230,19 +230,38 @@ class ObjectiveOptions:
 
 @dataclass(frozen=True)
 class TransferOptions:
-    """What fine-tuning keeps of the pretrained network and of the rich cohort."""
+    """What fine-tuning keeps of the pretrained network and of the rich cohort, and by what it weighs people anew."""
 
     freeze: Literal["nothing", "encoders", "encoders_and_fusion"] = "nothing"
     """Which pretrained layers stay as they are."""
     replay_weight: float | None = None
     """Weight of a rich subject's loss beside a sparse one's, 0 for none; by default 0 without --pretrained, and else
     0.3 or 1: by which logistic regression serves the sparse people of training and tuning better, cross-fitted."""
+    reweigh: str | None = None
+    """Sensitive feature of which the label shall be independent among those who are trained on, by the weights of their
+    losses (Kamiran and Calders 2012); early stopping goes by these weights too, calibration does not."""
 
     def problems(self) -> list[str]:
         """What is wrong with these values, in sentences."""
         if self.replay_weight is None or self.replay_weight >= 0:
             return []
         return [f"transfer.replay_weight: must be at least 0 (value: {self.replay_weight})"]
+
+    def check(self, people: "Cohort") -> None:
+        """Raise an InputError where the cohort has no such feature, or where no two of its groups have both labels."""
+        if self.reweigh is None:
+            return
+        if self.reweigh not in people.sensitive:
+            known = ", ".join(people.sensitive.columns) or "none"
+            raise InputError(f"transfer.reweigh: the cohort has no sensitive feature `{self.reweigh}`; it has {known}")
+        from cohorts.reweighing import with_both_labels
+
+        sparse = people.role == "sparse"
+        if len(with_both_labels(people.label[sparse], people.sensitive[self.reweigh][sparse].to_numpy())) < 2:
+            raise InputError(
+                f"transfer.reweigh: fewer than two groups of {self.reweigh} have both labels in the sparse cohort, so "
+                "there is nothing to make independent; drop it, or name another feature"
+            )
 
 
 @dataclass(frozen=True)

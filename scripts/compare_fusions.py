@@ -67,6 +67,7 @@ def compare_fusions(
     check_accelerator(training.accelerator)
     people, split = read_and_split(cohort, data, held_out_site)
     masking.check(people)
+    transfer.check(people)
     from scripts.comparing import DATA, PAGE, judge, train_networks
     from scripts.comparison_setting import make_setting
     from validation.comparison import SCHEMA

@@ -46,7 +46,7 @@ def finetune(
         network: What the network is; only without --pretrained, whose network is kept otherwise.
         masking: Which modalities a training step hides, beside those that are absent.
         training: How long and how fast to train.
-        transfer: What is kept of the pretrained network and of the rich cohort.
+        transfer: What is kept of the pretrained network and of the rich cohort, and by what people are weighed anew.
         calibration: How scores are made to mean what they say, on the sparse tuning subjects.
         dashboard: Where the run can be followed.
 
@@ -71,12 +71,14 @@ def finetune(
     check_accelerator(training.accelerator)
     people, split = read_and_split(cohort, data, held_out_site)
     masking.check(people)
+    transfer.check(people)
     start = starting_point(people, split, pretrained, network or NetworkOptions(), training.seed)
     depends_on = digests(people, split, pretrained=start.digest)
     stage = open_stage(out, BUNDLE, options, depends_on)
     if stage.done:
         say(f"finetune: already done, in {out}")
         return
+    from cohorts.reweighing import reweighed
     from lightning_modules.bundle import versions
     from lightning_modules.experts import choose_replay, fit_first, judged_parts, whom_to_train
     from lightning_modules.finetune import FinetuneModule
@@ -91,9 +93,13 @@ def finetune(
         replay = choose_replay(people, split, start.preprocessing, num_groups, training.seed)
         say(f"{out.name}: replays the rich cohort with the weight {replay:g}, chosen by the sparse people")
     weights = {"sparse": 1.0, "rich": replay}
-    trained = whom_to_train(people, split, start.preprocessing, weights, num_groups=num_groups, seed=training.seed)
+    weighed = people
+    if transfer.reweigh is not None:
+        weighed = reweighed(people, split, weights, transfer.reweigh)
+        say(f"{out.name}: weighs losses, those of tuning too, so that the label does not depend on {transfer.reweigh}")
+    trained = whom_to_train(weighed, split, start.preprocessing, weights, num_groups=num_groups, seed=training.seed)
     fit_first(start.network, trained)
-    batches = make_batches(stage, people, split, start.preprocessing, training, trained, more)
+    batches = make_batches(stage, weighed, split, start.preprocessing, training, trained, more)
     provenance = {"stage": "finetune", "options": essential(options), "replay_weight": replay}
     provenance |= {"depends_on": depends_on, "versions": versions()}
     bundle = replace(start, provenance=provenance, digest="")

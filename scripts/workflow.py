@@ -78,6 +78,7 @@ def workflow(
     check_accelerator(training.accelerator)
     people, split = read_and_split(cohort, data, held_out_site)
     masking.check(people)
+    transfer.check(people)
     stage = open_stage(out, SUMMARY, options, digests(people, split, policy=rules.digest))
     if stage.done:
         say(f"workflow: already done, nothing to do; this is what {out} holds")
