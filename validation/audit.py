@@ -9,6 +9,7 @@ weight the estimates; counts and supports stay people. The audit assesses; it pr
 from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import combinations, product
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -67,9 +68,10 @@ def rate_at(metric: str, people: pd.DataFrame, threshold: float, member: np.ndar
         threshold: A score at or above it is flagged.
         member: Who of them counts, bool (N,); None for everybody.
     """
-    flagged = people["score"].to_numpy() >= threshold
-    columns = [people["label"].to_numpy(), flagged, weights_of(people)]
-    return rate(metric, *(c if c is None or member is None else c[member] for c in columns))
+    label, flagged, weight = people["label"].to_numpy(), people["score"].to_numpy() >= threshold, weights_of(people)
+    if member is not None:
+        label, flagged, weight = label[member], flagged[member], None if weight is None else weight[member]
+    return rate(metric, label, flagged, weight)
 
 
 def audit(
@@ -91,7 +93,7 @@ def audit(
 
     Returns:
         One row a group and metric: feature (`sex`, or `sex & age` for an intersection), group, num_subjects,
-        num_positives, num_negatives, metric, value, lower, upper, support (the metric's denominator); before these a
+        num_positives, num_negatives, metric, value, lower, upper, support (the metric's denominator); after feature a
         column for each control feature. value, lower and upper are NaN where the support is 0. Subjects without a
         group are in the group "Unknown".
     """
@@ -118,32 +120,32 @@ def _of_feature(
     position = {key: number for number, key in enumerate(keys)}
     row = np.array([position[key] for key in cells[list(control)].assign(group=group).itertuples(index=False)])
     values = _metric_frame(cells, group, control).reindex(keys if control else listed)
-    label, flagged = cells["label"].to_numpy(), cells["flagged"].to_numpy()
-
-    def sums(column: str, members: np.ndarray) -> np.ndarray:
-        return np.bincount(row[members], cells[column].to_numpy()[members], len(keys))
-
-    everybody = np.ones(len(cells), dtype=bool)
-    about = {"feature": " & ".join(names), **{name: [key[n] for key in keys] for n, name in enumerate(control)}}
-    about |= {"group": [key[-1] for key in keys], "num_subjects": sums("num", everybody).astype(int)}
-    about |= {
-        "num_positives": sums("num", label == 1).astype(int),
-        "num_negatives": sums("num", label != 1).astype(int),
-    }
-    frames = []
-    for metric in METRICS:
-        success, base = success_and_base(metric, label, flagged)
-        support, found = sums("num", base), (sums("num", success), sums("num", base))
-        if WEIGHT in cells:
-            parts = [sums(column, part) for column in (WEIGHT, "squares") for part in (success, base & ~success)]
-            share, size = rate_of_sums(*parts)
-            found = (np.nan_to_num(share) * size, size)
-        lower, upper = wilson(*found, alpha)
-        value = values[metric].to_numpy(dtype=float)
-        # An empty denominator has no rate, whatever fairlearn's zero_division says.
-        figures = {"metric": metric, "value": np.where(support > 0, value, np.nan), "lower": lower, "upper": upper}
-        frames.append(pd.DataFrame({**about, **figures, "support": support.astype(int)}))
+    about: dict[str, Sequence[Any]] = {"feature": [" & ".join(names)] * len(keys)}
+    about |= {name: [key[n] for key in keys] for n, name in enumerate(control)} | {"group": [key[-1] for key in keys]}
+    label = cells["label"].to_numpy()
+    for name, members in {"num_subjects": label < 2, "num_positives": label == 1, "num_negatives": label == 0}.items():
+        about[name] = _sums(cells, "num", members, row, len(keys)).astype(int)  # type: ignore[assignment]
+    frames = [pd.DataFrame(about).assign(**_figures(cells, metric, row, values[metric], alpha)) for metric in METRICS]
     return pd.concat(frames).sort_index(kind="stable")
+
+
+def _figures(cells: pd.DataFrame, metric: str, row: np.ndarray, values: pd.Series, alpha: float) -> dict[str, Any]:
+    """A metric of all groups, with bounds and support; `row` says which group a cell belongs to."""
+    success, base = success_and_base(metric, cells["label"].to_numpy(), cells["flagged"].to_numpy())
+    support = _sums(cells, "num", base, row, len(values))
+    successes, total = _sums(cells, "num", success, row, len(values)), support
+    if WEIGHT in cells:
+        parts = [(name, part) for name in (WEIGHT, "squares") for part in (success, base & ~success)]
+        share, total = rate_of_sums(*(_sums(cells, *part, row, len(values)) for part in parts))
+        successes = np.nan_to_num(share) * total
+    lower, upper = wilson(successes, total, alpha)
+    # An empty denominator has no rate, whatever fairlearn's zero_division says.
+    value = np.where(support > 0, values.to_numpy(dtype=float), np.nan)
+    return {"metric": metric, "value": value, "lower": lower, "upper": upper, "support": support.astype(int)}
+
+
+def _sums(cells: pd.DataFrame, column: str, members: np.ndarray, row: np.ndarray, num: int) -> np.ndarray:
+    return np.bincount(row[members], cells[column].to_numpy()[members], num)
 
 
 def _metric_frame(cells: pd.DataFrame, group: pd.Series, control: Sequence[str]) -> pd.DataFrame:

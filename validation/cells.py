@@ -70,8 +70,8 @@ def score_cells(
     edges = np.union1d(*(_edges(values, most) for values, _ in parts))
     levels = np.zeros(1) if weight is None else _edges(np.sort(weight), LEVELS)
     places = [np.searchsorted(edges, values, "right") - 1 for values, _ in parts]
-    num = sum(np.bincount(place, minlength=len(edges)) for place in places)
-    total = sum(np.bincount(place, part[0], len(edges)) for place, part in zip(places, parts, strict=True))
+    num = np.bincount(np.concatenate(places))
+    total = np.bincount(np.concatenate(places), np.concatenate([values for values, _ in parts]))
     cells = [_cells(place, part[1], levels) for place, part in zip(places, parts, strict=True)]
     return ScoreCells(total / num, *cells)
 
