@@ -19,7 +19,8 @@ class Finding:
         family: Sensitive feature, or "pattern", whose groups add up to everybody; "" for none.
         support, unit: How many subjects of what kind it rests on; None where under the smallest group.
         rounded: Whether the support is a lower limit only, so that nobody can subtract.
-        few: Under "too_few", what there are too few of; under "not_applicable", why.
+        few: Under "too_few", what there are too few of; under "not_applicable", why; under "missing", what
+            is lacking, if it is no group.
         p_fail: Smallest level at which the upper bound is under the threshold.
         needed: How many of `unit` would decide for PASS if the estimate stayed; None where none would, or unknown.
         verdict: PASS, FAIL, INSUFFICIENT, ERROR or NOT APPLICABLE.
@@ -52,6 +53,8 @@ def sentence(finding: Finding, verdict: str, smallest_group: int) -> str:
         return f"{finding.title}: {'yes' if finding.basis == 'holds' else 'NO'}"
     if finding.basis == "not_applicable":
         return f"{name}: not applicable, as {finding.few}"
+    if finding.basis == "missing" and finding.few:
+        return f"{name}: {finding.few}"
     if finding.basis == "missing" and finding.kind == "no_negative_transfer":
         return f"{name}: this control was not given to validate, so nothing shows that transfer did no harm"
     if finding.basis == "missing":

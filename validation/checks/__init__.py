@@ -8,12 +8,22 @@ from validation.checks.base import Check, Evidence
 from validation.checks.comparisons import NoNegativeTransfer, SimpleBaselines
 from validation.checks.groups import FloorByGroup, GapByGroup
 from validation.checks.integrity import Integrity
-from validation.checks.modalities import PatternFloor
+from validation.checks.modalities import Availability, PatternFloor
 from validation.checks.performance import Floor
+from validation.checks.subsets import Degradation, PatternShift
 
 __all__ = ["AnyCheck", "Check", "Evidence"]
 
 AnyCheck = Annotated[
-    Integrity | Floor | NoNegativeTransfer | SimpleBaselines | FloorByGroup | GapByGroup | PatternFloor,
+    Integrity
+    | Floor
+    | NoNegativeTransfer
+    | SimpleBaselines
+    | FloorByGroup
+    | GapByGroup
+    | PatternFloor
+    | Availability
+    | Degradation
+    | PatternShift,
     Field(discriminator="kind"),
 ]

@@ -13,6 +13,7 @@ from validation.estimands import Estimand
 from validation.findings import Finding
 from validation.predictions import SENSITIVE, weights_of
 from validation.statistics import effective_size
+from validation.subsets import Subsets
 
 if TYPE_CHECKING:
     from validation.policy import Policy
@@ -31,6 +32,7 @@ class Evidence:
         declared: Sensitive feature to its declared groups.
         facts: Sentence to whether it holds, for the integrity check.
         champion_threshold: Operating point of the champion; None where there is no champion.
+        subsets: Scores of those who have all common modalities, under subsets of these; None where nobody made them.
         has_model: False where another tool made the predictions, so that what needs the model cannot be asked.
     """
 
@@ -39,6 +41,7 @@ class Evidence:
     declared: Mapping[str, Sequence[str]]
     facts: Mapping[str, bool]
     champion_threshold: float | None = None
+    subsets: Subsets | None = None
     has_model: bool = True
 
     def groups(self) -> list[tuple[str, str, pd.Series]]:
@@ -71,9 +74,9 @@ class Check(Strict):
     def gather(self, evidence: Evidence, policy: "Policy") -> list[Finding]:
         """Findings without a verdict."""
 
-    def absent(self, title: str, scope: str) -> Finding:
+    def absent(self, title: str, scope: str, reason: str | None = None) -> Finding:
         """A finding of what is declared or asked for, but not there; its verdict is ERROR."""
-        return Finding(0, "", title, scope, "missing", self.threshold)
+        return Finding(0, "", title, scope, "missing", self.threshold, few=reason)
 
     def not_applicable(self, title: str, scope: str, reason: str) -> Finding:
         """A finding that says why there is nothing to judge; it counts neither way."""

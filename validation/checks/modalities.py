@@ -1,13 +1,14 @@
-"""Checks of what absent modalities do: floors by pattern."""
+"""Checks of who has which modality, and of how well the model serves each pattern of them."""
 
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from validation.checks.base import Check, Evidence, classes
+from validation.disclosure import coarsened
 from validation.estimands import Auroc
 from validation.findings import Finding
-from validation.modality_audit import pattern_groups
+from validation.modality_audit import availability_gap, having, modalities_of, pattern_groups
 from validation.predictions import weights_of
 
 if TYPE_CHECKING:
@@ -43,3 +44,52 @@ class PatternFloor(Check):
             few = {"subjects": len(part), **classes(part)}
             findings.append(self.found("AUROC", f"pattern {pattern}", area, policy, few=few, family="pattern"))
         return findings
+
+
+class Availability(Check):
+    """No group of the sensitive features has a modality less often than everybody else by more than a margin."""
+
+    kind: Literal["availability"]
+    margin: float = Field(gt=0, lt=1)
+    """How much lower the share of a group who have a modality may be."""
+
+    @property
+    def threshold(self) -> float:
+        return -self.margin
+
+    @property
+    def sentence(self) -> str:
+        return (
+            f"Share of every group who have a modality, minus that of everybody else: the lower bound must reach "
+            f"{self.threshold:g} for each modality."
+        )
+
+    def gather(self, evidence: Evidence, policy: "Policy") -> list[Finding]:
+        found = [
+            finding
+            for modality in modalities_of(evidence.held_out["pattern"])
+            for finding in self._of_modality(modality, evidence, policy)
+        ]
+        groups = evidence.groups()
+        absent = [(feature, group) for feature, group, member in groups if not member.any()]
+        return [
+            *found,
+            *[self.absent("Availability gap", f"{feature} {group} minus others") for feature, group in absent],
+        ]
+
+    def _of_modality(self, modality: str, evidence: Evidence, policy: "Policy") -> list[Finding]:
+        """Of each group; more coarsely where a group of the same feature has a count that may not be told."""
+        has, weight, least = having(evidence.held_out, modality), weights_of(evidence.held_out), policy.smallest_group
+        findings, hidden = [], set()
+        for feature, group, membership in evidence.groups():
+            member = membership.to_numpy()
+            if not member.any():
+                continue
+            few = {"subjects": int(member.sum()), "others": int((~member).sum())}
+            gap = availability_gap(has, member, weight, least)
+            scope = f"{feature} {group} minus others"
+            title = f"Availability gap of {modality}"
+            findings.append(self.found(title, scope, gap, policy, few=few, family=feature))
+            counts = [int((member & side).sum()) for side in (has, ~has)]
+            hidden |= {feature} if any(0 < count < least for count in counts) else set()
+        return coarsened(findings, least, hidden)
