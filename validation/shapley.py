@@ -16,35 +16,31 @@ def shapley_weights(subsets: np.ndarray) -> np.ndarray:
     """The linear map from what subsets are worth to Shapley values, by a weighted regression (Kernel SHAP).
 
     Exact when all 2^M - 1 subsets are there (Charnes et al., 1988; Lundberg and Lee, NeurIPS 2017, theorem 2). Of a
-    sample, those of a size share the weight of all of that size, and the values are an approximation. Either way they
-    add up to what the whole is worth.
+    sample, those of a size share the weight of all of that size, and the values are an approximation. Subsets are
+    compared with others of their size only: of all subsets that gives the same, and of a sample, in which modalities
+    are not together with every number of others equally often, it keeps out what that number alone does. Either way
+    the values add up to what the whole is worth.
 
     Args:
         subsets: bool (S, M), the whole first, among the others enough to tell the modalities apart, such as all that
             lack one.
 
     Returns:
-        float64 (M, S); what no modality is worth counts 0.
+        float64 (M, S); no modality is worth 0.
 
     Example:
         >>> shapley_weights(np.array([[True, True], [True, False], [False, True]])) @ [6.0, 1.0, 3.0]
         array([2., 4.])
     """
-    num_subsets, num_modalities = subsets.shape
-    if num_modalities == 1:
-        return np.ones((1, num_subsets))
-    size = subsets.sum(axis=1)
-    kernel = np.zeros(num_subsets)
+    num_modalities, size = subsets.shape[1], subsets.sum(axis=1)
+    root, centred = np.zeros(len(subsets)), subsets.astype(float)
     for s in range(1, num_modalities):
         same = size == s
         if same.any():
-            kernel[same] = (num_modalities - 1) / (s * (num_modalities - s)) / same.sum()
-    z = subsets.astype(float)
-    free = np.linalg.solve((z.T * kernel) @ z, np.column_stack([z.T * kernel, np.ones(num_modalities)]))
-    regression, spread = free[:, :-1], free[:, -1] / free[:, -1].sum()
-    lacking = -regression.sum(axis=0)
-    lacking[0] += 1  # the whole
-    weights: np.ndarray = regression + np.outer(spread, lacking)
+            root[same] = np.sqrt((num_modalities - 1) / (s * (num_modalities - s)) / same.sum())
+            centred[same] -= centred[same].mean(axis=0)
+    weights: np.ndarray = np.linalg.pinv(root[:, None] * centred, rcond=1e-10) * root
+    weights[:, 0] += 1 / num_modalities  # the whole, to all alike
     return weights
 
 

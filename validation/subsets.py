@@ -67,9 +67,9 @@ class Subsets:
         return cls(
             row,
             modalities,
-            np.array([[m in shown[name] for m in modalities] for name in names], dtype=bool).reshape(
-                -1, len(modalities)
-            ),
+            np.array([[m in shown[name] for m in modalities] for name in names], bool).reshape(len(names), -1)
+            if names
+            else np.zeros((0, 0), dtype=bool),
             table[names].to_numpy(dtype=float).T,
             {missingness: _draws(table, missingness) for missingness in MISSINGNESS},
             people["label"].to_numpy(),

@@ -1,7 +1,9 @@
 """Checks of who has which modality, and of how well the model serves each pattern of them."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
 from pydantic import Field
 
 from validation.checks.base import Check, Evidence, classes
@@ -65,31 +67,31 @@ class Availability(Check):
         )
 
     def gather(self, evidence: Evidence, policy: "Policy") -> list[Finding]:
-        found = [
-            finding
-            for modality in modalities_of(evidence.held_out["pattern"])
-            for finding in self._of_modality(modality, evidence, policy)
-        ]
-        groups = evidence.groups()
-        absent = [(feature, group) for feature, group, member in groups if not member.any()]
-        return [
-            *found,
-            *[self.absent("Availability gap", f"{feature} {group} minus others") for feature, group in absent],
-        ]
+        findings, groups, least = [], [], policy.smallest_group
+        for feature, group, membership in evidence.groups():
+            member, scope = membership.to_numpy(), f"{feature} {group} minus others"
+            counts = {"subjects": int(member.sum()), "others": int((~member).sum())}
+            few = next((name for name, count in counts.items() if count < least), None)
+            if not member.any():
+                findings.append(self.absent("Availability gap", scope))
+            elif few:
+                finding = Finding(0, "", "Availability gap", scope, "too_few", self.threshold, few=few, family=feature)
+                findings.append(finding)
+            else:
+                groups.append((feature, scope, member))
+        for modality in modalities_of(evidence.held_out["pattern"]) if groups else []:
+            findings += self._of_modality(modality, groups, evidence, policy)
+        return findings
 
-    def _of_modality(self, modality: str, evidence: Evidence, policy: "Policy") -> list[Finding]:
+    def _of_modality(
+        self, modality: str, groups: Sequence[tuple[str, str, np.ndarray]], evidence: Evidence, policy: "Policy"
+    ) -> list[Finding]:
         """Of each group; more coarsely where a group of the same feature has a count that may not be told."""
         has, weight, least = having(evidence.held_out, modality), weights_of(evidence.held_out), policy.smallest_group
         findings, hidden = [], set()
-        for feature, group, membership in evidence.groups():
-            member = membership.to_numpy()
-            if not member.any():
-                continue
-            few = {"subjects": int(member.sum()), "others": int((~member).sum())}
+        for feature, scope, member in groups:
             gap = availability_gap(has, member, weight, least)
-            scope = f"{feature} {group} minus others"
-            title = f"Availability gap of {modality}"
-            findings.append(self.found(title, scope, gap, policy, few=few, family=feature))
-            counts = [int((member & side).sum()) for side in (has, ~has)]
-            hidden |= {feature} if any(0 < count < least for count in counts) else set()
+            findings.append(self.found(f"Availability gap of {modality}", scope, gap, policy, family=feature))
+            if any(0 < (member & side).sum() < least for side in (has, ~has)):
+                hidden.add(feature)
         return coarsened(findings, least, hidden)
