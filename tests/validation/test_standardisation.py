@@ -11,7 +11,9 @@ from validation.standardisation import standardise, standardised_gaps
 ALPHA = 0.025
 
 
-def make_people(num_subjects: int, *, harm: float = 0.0, has_scan: tuple[float, float] = (0.2, 0.9), seed: int = 0):
+def make_people(
+    num_subjects: int, *, harm: float = 0.0, has_scan: tuple[float, float] = (0.2, 0.9), seed: int = 0
+) -> pd.DataFrame:
     """Women have the scan less often; it finds 90 % of the positives, without it 60 %, of women `harm` fewer."""
     rng = np.random.default_rng(seed)
     female = rng.random(num_subjects) < 0.5
