@@ -17,7 +17,10 @@ from cohorts.statistics import wilson
 
 COUNTS = ("num_subjects", "num_positives", "num_negatives", "num_present", "num_absent", "support")
 PAIRS = (("num_positives", "num_negatives"), ("num_present", "num_absent"))
-FIGURES = ("value", "lower", "upper", "share")
+FIGURES = (
+    *("value", "lower", "upper", "share", "mean", "best", "worst", "change", "change_lower", "change_upper"),
+    *("gap", "gap_lower", "gap_upper", "treatment", "treatment_lower", "treatment_upper", "availability", "covered"),
+)
 SUPPORTS = {"sensitivity": "num_positives", "specificity": "num_negatives", "selection_rate": "num_subjects"}
 CROSSED = " & "
 ALPHA = 0.025  # one-sided, so that intervals are of 95 %

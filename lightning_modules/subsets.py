@@ -57,6 +57,27 @@ def subsets_of(
     return np.array([[m in subset for m in everything] for subset in chosen])
 
 
+def subsets_within(common: np.ndarray) -> np.ndarray:
+    """Subsets of some of the modalities, as `subsets_of`, with a column for every modality.
+
+    Args:
+        common: Which modalities a subset may have, bool (M,).
+
+    Returns:
+        bool (S, M), no row where no modality is common.
+
+    Example:
+        >>> subsets_within(np.array([True, False, True])).tolist()
+        [[True, False, True], [True, False, False], [False, False, True]]
+    """
+    if not common.any():
+        return np.zeros((0, len(common)), dtype=bool)
+    within = subsets_of(int(common.sum()))
+    subsets = np.zeros((len(within), len(common)), dtype=bool)
+    subsets[:, common] = within
+    return subsets
+
+
 def bundle_scorer(bundle: Bundle) -> Scorer:
     """The scorer of a bundle, calibrated by the pattern that is shown, as `lightning_modules.scoring.score` is.
 

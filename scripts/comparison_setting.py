@@ -12,7 +12,7 @@ from cohorts.errors import raise_if
 from cohorts.missingness import pattern_names
 from cohorts.splits import Split
 from lightning_modules.bundle import versions
-from lightning_modules.subsets import common_modalities, deployed_presence, subsets_of
+from lightning_modules.subsets import common_modalities, deployed_presence, subsets_within
 
 PARTS = {"tuning": "sparse_tuning", "held_out": "held_out"}
 NUM_DRAWS = 20
@@ -88,12 +88,7 @@ def make_setting(people: Cohort, split: Split, availability: Mapping[str, float]
     kept = np.where(now > 0, np.minimum(1.0, stated / np.maximum(now, 1e-9)), 1.0)
     held_out = people.take(split.rows(PARTS["held_out"]))
     common = common_modalities(held_out.presence, held_out.label)
-    subsets = np.zeros((0, len(common)), dtype=bool)
-    if common.any():
-        within = subsets_of(int(common.sum()))
-        subsets = np.zeros((len(within), len(common)), dtype=bool)
-        subsets[:, common] = within
-    return Setting(people, split, kept, common, subsets)
+    return Setting(people, split, kept, common, subsets_within(common))
 
 
 def record(setting: Setting, stated: Mapping[str, float]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Tables of predictions that nobody would wish for: a decision comes of each, and never a PASS that nothing supports."""
+"""Tables of predictions that nobody would wish for: a decision comes of each, and no PASS that nothing supports."""
 
 import json
 from typing import Any

@@ -9,8 +9,9 @@ from validation.checks.calibration import Calibration
 from validation.checks.comparisons import NoNegativeTransfer, NonInferiority, SimpleBaselines
 from validation.checks.groups import FloorByGroup, GapByGroup
 from validation.checks.integrity import Integrity
-from validation.checks.modalities import PatternFloor
+from validation.checks.modalities import Availability, PatternFloor
 from validation.checks.performance import Floor, NetBenefit
+from validation.checks.subsets import Degradation, PatternShift
 
 __all__ = ["AnyCheck", "Check", "Evidence"]
 
@@ -24,6 +25,9 @@ AnyCheck = Annotated[
     | FloorByGroup
     | GapByGroup
     | Calibration
-    | PatternFloor,
+    | PatternFloor
+    | Availability
+    | Degradation
+    | PatternShift,
     Field(discriminator="kind"),
 ]

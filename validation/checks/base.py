@@ -13,6 +13,7 @@ from validation.estimands import Estimand
 from validation.findings import Finding
 from validation.predictions import SENSITIVE, weights_of
 from validation.statistics import effective_size
+from validation.subsets import Subsets
 
 if TYPE_CHECKING:
     from validation.policy import Policy
@@ -38,6 +39,7 @@ class Evidence:
         declared: Sensitive feature to its declared groups.
         facts: Sentence to whether it holds, for the integrity check.
         champion_threshold: Operating point of the champion; None where there is no champion.
+        subsets: Scores of those who have all common modalities, under subsets of these; None where nobody made them.
         has_model: False where another tool made the predictions, so that what needs the model cannot be asked.
     """
 
@@ -46,6 +48,7 @@ class Evidence:
     declared: Mapping[str, Sequence[str]]
     facts: Mapping[str, bool]
     champion_threshold: float | None = None
+    subsets: Subsets | None = None
     has_model: bool = True
 
     def groups(self) -> list[tuple[str, str, pd.Series]]:

@@ -1,13 +1,16 @@
-"""Checks of what absent modalities do: floors by pattern."""
+"""Checks of who has which modality, and of how well the model serves each pattern of them."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
 from pydantic import Field
 
 from validation.checks.base import Check, Evidence, classes
+from validation.disclosure import coarsened
 from validation.estimands import Auroc
 from validation.findings import Finding
-from validation.modality_audit import pattern_groups
+from validation.modality_audit import availability_gap, having, modalities_of, pattern_groups
 from validation.predictions import WEIGHT, weights_of
 
 if TYPE_CHECKING:
@@ -44,3 +47,52 @@ class PatternFloor(Check):
             few = {"subjects": len(part), **classes(part)}
             findings.append(self.found("AUROC", f"pattern {pattern}", area, policy, few=few, family="pattern"))
         return findings
+
+
+class Availability(Check):
+    """No group of the sensitive features has a modality less often than everybody else by more than a margin."""
+
+    kind: Literal["availability"]
+    margin: float = Field(gt=0, lt=1)
+    """How much lower the share of a group who have a modality may be."""
+
+    @property
+    def threshold(self) -> float:
+        return -self.margin
+
+    @property
+    def sentence(self) -> str:
+        return (
+            f"Share of every group who have a modality, minus that of everybody else: the lower bound must reach "
+            f"{self.threshold:g} for each modality."
+        )
+
+    def gather(self, evidence: Evidence, policy: "Policy") -> list[Finding]:
+        findings, groups, least = [], [], policy.smallest_group
+        for feature, group, membership in evidence.groups():
+            member, scope = membership.to_numpy(), f"{feature} {group} minus others"
+            counts = {"subjects": int(member.sum()), "others": int((~member).sum())}
+            few = next((name for name, count in counts.items() if count < least), None)
+            if not member.any():
+                findings.append(self.absent("Availability gap", scope))
+            elif few:
+                finding = Finding(0, "", "Availability gap", scope, "too_few", self.threshold, few=few, family=feature)
+                findings.append(finding)
+            else:
+                groups.append((feature, scope, member))
+        for modality in modalities_of(evidence.held_out["pattern"]) if groups else []:
+            findings += self._of_modality(modality, groups, evidence, policy)
+        return findings
+
+    def _of_modality(
+        self, modality: str, groups: Sequence[tuple[str, str, np.ndarray]], evidence: Evidence, policy: "Policy"
+    ) -> list[Finding]:
+        """Of each group; more coarsely where a group of the same feature has a count that may not be told."""
+        has, weight, least = having(evidence.held_out, modality), weights_of(evidence.held_out), policy.smallest_group
+        findings, hidden = [], set()
+        for feature, scope, member in groups:
+            gap = availability_gap(has, member, weight, least)
+            findings.append(self.found(f"Availability gap of {modality}", scope, gap, policy, family=feature))
+            if any(0 < (member & side).sum() < least for side in (has, ~has)):
+                hidden.add(feature)
+        return coarsened(findings, least, hidden)
