@@ -1,7 +1,7 @@
 """The case before the judge: people, model and controls, all of them read and checked."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ class Case:
     elsewhere: Cohort | None = None
     champion: "Bundle | None" = None
     champion_threshold: float | None = None
+    reweighed: "Mapping[str, Bundle]" = field(default_factory=dict)
 
     @property
     def held_out(self) -> Cohort:
@@ -57,6 +58,7 @@ class Case:
             **({} if self.elsewhere is None else {"held-out data": self.elsewhere.fingerprint}),
             **{f"control {name}": bundle.digest for name, bundle in self.controls.items()},
             **({"champion": self.champion.digest} if self.champion else {}),
+            **{f"reweighed {name}": bundle.digest for name, bundle in self.reweighed.items()},
         }
 
 
@@ -69,8 +71,9 @@ def load_case(
     held_out_site: str | None = None,
     held_out_data: Path | None = None,
     registry: Path | None = None,
+    reweighed: Mapping[str, Path] | None = None,
 ) -> Case:
-    """Read cohort, model and controls, and the champion of the registry, if there is one and it is not the model.
+    """Read cohort, model, controls and reweighed models, and the registry's champion, if it is not the model itself.
 
     Raises:
         InputError: One of them cannot be used, or they do not belong together.
@@ -80,7 +83,8 @@ def load_case(
     from lightning_modules.manifest import find_bundle
 
     bundles = {name: load_bundle(find_bundle(path)) for name, path in {"": model, **controls}.items()}
-    for bundle in bundles.values():
+    mitigated = {name: load_bundle(find_bundle(path)) for name, path in (reweighed or {}).items()}
+    for bundle in [*bundles.values(), *mitigated.values()]:
         check_same_inputs(bundle, people.spec)
     transferred = bool(bundles[""].provenance["depends_on"].get("pretrained"))  # a control is its own control
     same = [name for name in controls if transferred and bundles[name].digest == bundles[""].digest]
@@ -92,7 +96,7 @@ def load_case(
             f"held_out_data {held_out_data}: {len(known)} subject ids are those of the cohort that was trained on; "
             "leave these people out, or, where they are others, give their ids a prefix"
         )
-    case = Case(people, split, bundles.pop(""), find_bundle(model), bundles, elsewhere)
+    case = Case(people, split, bundles.pop(""), find_bundle(model), bundles, elsewhere, reweighed=mitigated)
     return case if registry is None else replace(case, **_champion(registry, case))
 
 

@@ -8,7 +8,7 @@ from scripts.command_line import say
 from scripts.stage import open_stage
 from validation.policy import Policy
 
-OF_A_MODEL = ("controls", "data", "held_out_site", "held_out_data")
+OF_A_MODEL = ("controls", "data", "held_out_site", "held_out_data", "mitigate", "reweighed")
 OF_PREDICTIONS = ("threshold", "champion_threshold")
 
 
@@ -57,11 +57,13 @@ def _problems(options: dict[str, Any]) -> list[str]:
 def _of_model(out: Path, rules: Policy, options: dict[str, Any]) -> dict[str, Any]:
     from scripts.case import load_case, unasked_controls
     from scripts.judging import DECISION, judge
+    from scripts.mitigations import unknown_features
 
     controls = options["controls"] or {}
     raise_if(unasked_controls(rules, controls))
-    places = {name: options[name] for name in ("held_out_site", "held_out_data", "registry")}
+    places = {name: options[name] for name in ("held_out_site", "held_out_data", "registry", "reweighed")}
     case = load_case(options["cohort"], options["data"], options["model"], controls, **places)
+    raise_if(unknown_features(case, options["mitigate"] or ()))
     stage = open_stage(out, DECISION, options, case.depends_on(rules))
     if stage.done:
         return _done(out, options, case.held_out.fingerprint)

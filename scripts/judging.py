@@ -13,11 +13,14 @@ from scripts.baselines import baseline_scores
 from scripts.case import Case
 from scripts.dashboard import DashboardOptions, log_decision, start_run
 from scripts.looks import take_look, tell_outcome
+from scripts.mitigations import mitigations
 from scripts.record import PREDICTIONS, facts_of, record_of
 from scripts.stage import Stage
+from scripts.subset_scores import subset_scores
 from validation.checks import Evidence
 from validation.checks.comparisons import SimpleBaselines
 from validation.decision import decide
+from validation.judging_again import SUBSETS
 from validation.operating_point import operating_point
 from validation.policy import Policy
 from validation.predictions import (
@@ -29,6 +32,7 @@ from validation.predictions import (
     make_predictions,
 )
 from validation.report import render
+from validation.subsets import Subsets
 
 OPERATING_POINT, DECISION, REPORT = "operating_point.json", "decision.json", "report.html"
 
@@ -59,17 +63,25 @@ def judge(
         table = table.assign(**baselines.filter(like=BASELINE))  # both: tuning, then held out, in the cohort's order
     check_predictions(table)
     write_table(stage.folder / PREDICTIONS, table)
+    subsets = subset_scores(case.model, case.held_out)
+    write_table(stage.folder / SUBSETS, subsets)
     written = read_json(stage.folder / OPERATING_POINT, "the operating point")
+    held_out = table[table["part"] == "held_out"].reset_index(drop=True)
     evidence = Evidence(
-        table[table["part"] == "held_out"].reset_index(drop=True),
+        held_out,
         written["threshold"],
         case.people.spec.declared_groups,
         facts_of(case, point_kept=written == point),
         champion_threshold=case.champion_threshold,
+        subsets=Subsets.of(subsets, held_out),
     )
+    tried, notes = mitigations(case, policy, table, written["threshold"], options["mitigate"] or ())
     record = record_of(stage, case, policy, kept) | {"looks": looks}
+    record["notes"] += notes
     people, modalities = case.described(), case.people.modalities
-    decision = conclude(stage, policy, evidence, people, modalities, record, dashboard=dashboard, options=options)
+    decision = conclude(
+        stage, policy, evidence, people, modalities, record, tried, dashboard=dashboard, options=options
+    )
     tell_outcome(registry, key, case.held_out.fingerprint, decision)
     return decision
 
@@ -92,6 +104,7 @@ def conclude(
     people: pd.DataFrame,
     modalities: Sequence[str],
     record: dict[str, Any],
+    mitigation: pd.DataFrame | None = None,
     *,
     dashboard: DashboardOptions,
     options: dict[str, Any],
@@ -101,7 +114,7 @@ def conclude(
     Returns:
         The decision.
     """
-    decision = decide(policy, evidence, people, modalities, record)
+    decision = decide(policy, evidence, people, modalities, record, mitigation)
     write_whole(stage.folder / REPORT, render(decision))
     run = start_run(dashboard, stage.folder, "validate", decision["cohort"]["name"], options)
     try:

@@ -8,6 +8,7 @@ from cohorts.checks import notes_on
 from cohorts.files import digest_of_file
 from scripts.case import Case
 from scripts.stage import Stage
+from validation.judging_again import SUBSETS
 from validation.policy import Policy
 
 PREDICTIONS = "predictions.parquet"
@@ -60,6 +61,7 @@ def record_of(stage: Stage, case: Case, policy: Policy, point: Mapping[str, Any]
         "champion_threshold": case.champion_threshold,
         "operating_point": dict(point),
         "predictions": {"digest": digest_of_file(stage.folder / PREDICTIONS)},
+        "subsets": {"digest": digest_of_file(stage.folder / SUBSETS)},
         "notes": [*notes_on(case.people), *_notes_on_elsewhere(case), *notes_on_policy(policy)],
         "provenance": provenance(dict(case.model.provenance)),
     }

@@ -21,6 +21,8 @@ def validate(
     champion_threshold: float | None = None,
     registry: Path | None = None,
     key: Path | None = None,
+    mitigate: list[str] | None = None,
+    reweighed: dict[str, Path] | None = None,
     compare: list[str] | None = None,
     explain: bool = False,
     dashboard: DashboardOptions = DashboardOptions(),
@@ -51,6 +53,10 @@ def validate(
         registry: Registry whose champion the model is compared with, and whose ledger counts who has looked at the
             held-out cohort; a policy with a budget of looks needs one.
         key: File of the private key of a signed registry.
+        mitigate: Sensitive features by which fairlearn's ThresholdOptimizer is fitted to the tuning people; the report
+            shows what thresholds of their own would do to every group, and the verdict stays the model's.
+        reweighed: Sensitive feature to the folder that finetune made with --transfer.reweigh FEATURE; the report shows
+            its rates beside the model's.
         compare: Two decision.json, to be put beside each other: how the models differ on the same held-out subjects,
             paired, and where the verdicts differ; nothing is judged or written.
         explain: Say each rule of the policy in a sentence, and do nothing else.

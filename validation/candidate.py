@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from cohorts.errors import InputError, raise_if
-from validation.decision import check_against_predictions, read_decision
+from validation.decision import read_decision
+from validation.judging_again import check_against_predictions
 from validation.report import render
 
 

@@ -24,9 +24,10 @@ from tests.validation.cases import (
     with_weights,
 )
 from validation.audit import audit
-from validation.decision import check_against_predictions, read_decision
+from validation.decision import read_decision
 from validation.gate import as_data, evaluate
 from validation.holdout import auroc_by, performance
+from validation.judging_again import check_against_predictions
 from validation.modality_audit import availability
 from validation.operating_point import operating_point
 from validation.predictions import check_predictions, describe_people, weight_notes

@@ -1,0 +1,100 @@
+"""The tables of a decision: all that a reviewer reads beside the findings, as it may be shown."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from cohorts.splits import PARTS
+from validation.audit import audit
+from validation.calibration_curves import calibration
+from validation.checks import Evidence
+from validation.curves import net_benefit_curve, rates_by_threshold
+from validation.disclosure import suppressed
+from validation.holdout import auroc_by, performance
+from validation.modality_audit import availability, performance_by_pattern
+from validation.modality_tables import modality_tables
+from validation.others import gains_over_others
+from validation.policy import Policy
+from validation.predictions import SENSITIVE, sensitive_features
+
+# Columns whose equal values make rows that add up, by table.
+FAMILIES = {
+    "people": ("feature", "part"),
+    "groups": ("feature",),
+    "availability": ("modality",),
+    "availability_by_group": ("feature", "modality"),
+    "mitigation": ("mitigation", "feature"),
+}
+PATTERN_SHARE_SHOWN = 0.05
+
+
+def tables_of(
+    policy: Policy,
+    evidence: Evidence,
+    people: pd.DataFrame,
+    modalities: Sequence[str],
+    mitigation: pd.DataFrame | None = None,
+) -> dict[str, list[dict[str, Any]]]:
+    """Table to rows as plain data, with no count or figure of fewer than `policy.smallest_group` subjects.
+
+    Args:
+        policy: Level and smallest group.
+        evidence: The held-out cohort.
+        people: Everybody in a cohort, from `describe_people`.
+        modalities: Names.
+        mitigation: Rates of groups under mitigations, as `validation.mitigation.beside` has them; None for none.
+    """
+    held_out, threshold = evidence.held_out, evidence.threshold
+    alpha, least, declared = policy.alpha, policy.smallest_group, evidence.declared
+    made = {
+        "people": _people(people, declared),
+        "availability": _ordered(availability(people, modalities, "part", alpha), {"group": PARTS}),
+        "performance": performance(held_out, threshold, alpha),
+        "comparisons": gains_over_others(held_out, alpha),
+        "sites": auroc_by(held_out, held_out["site"], alpha),
+        "patterns": performance_by_pattern(held_out, PATTERN_SHARE_SHOWN, alpha),
+        "groups": audit(held_out, threshold, alpha, declared),
+        "availability_by_group": _availability_by_group(held_out, modalities, alpha, declared),
+        "mitigation": pd.DataFrame() if mitigation is None else mitigation,
+    }
+    return {
+        **{name: suppressed(table, least, FAMILIES.get(name, ())) for name, table in made.items()},
+        "calibration": calibration(held_out, alpha, declared, least),
+        "decision_curve": net_benefit_curve(held_out, alpha, least),
+        "thresholds": rates_by_threshold(held_out, threshold, alpha, declared, least),
+        **modality_tables(evidence, alpha, least),
+    }
+
+
+def _ordered(table: pd.DataFrame, orders: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """Rows in a given order of some columns' values; values that are not listed come last."""
+    ranks = {column: {value: rank for rank, value in enumerate(order)} for column, order in orders.items()}
+
+    def rank(values: pd.Series) -> pd.Series:
+        known = ranks[str(values.name)]
+        return values.map(lambda value: known.get(value, len(known)))
+
+    return table.sort_values(list(orders), key=rank, kind="stable", ignore_index=True)
+
+
+def _people(people: pd.DataFrame, declared: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    columns = {"all": pd.Series("all", people.index), "site": people["site"]}
+    columns |= {name: people[SENSITIVE + name] for name in sensitive_features(people)}
+    rows = []
+    for feature, values in columns.items():
+        labels = people["label"].groupby([people["part"], values.rename("group")], observed=True)
+        for (part, group), num, positives in labels.agg(["size", "sum"]).itertuples():
+            counts = {"num_subjects": num, "num_positives": positives, "num_negatives": num - positives}
+            rows.append({"feature": feature, "part": part, "group": group, **counts, "share": positives / num})
+    groups = [group for names in declared.values() for group in names]
+    return _ordered(pd.DataFrame(rows), {"feature": list(columns), "part": PARTS, "group": groups})
+
+
+def _availability_by_group(
+    held_out: pd.DataFrame, modalities: Sequence[str], alpha: float, declared: Mapping[str, Sequence[str]]
+) -> pd.DataFrame:
+    names = {"site": "site", **{name: SENSITIVE + name for name in sensitive_features(held_out)}}
+    tables = [availability(held_out, modalities, column, alpha).assign(feature=name) for name, column in names.items()]
+    groups = [group for names in declared.values() for group in names]
+    return _ordered(pd.concat(tables, ignore_index=True), {"feature": list(names), "group": groups})
