@@ -22,8 +22,8 @@ EVERY_TABLE: dict[str, list[dict[str, Any]]] = {
         }
     ],
     "degradation": [
-        {"num_removed": 0, "mean": 0.85, "worst": 0.85, "best": 0.85},
-        {"num_removed": 1, "mean": 0.74, "worst": 0.61, "best": 0.82},
+        {"num_removed": 0, "mean": 0.85, "lower": 0.8, "upper": 0.9, "worst": 0.85, "best": 0.85},
+        {"num_removed": 1, "mean": 0.74, "lower": 0.7, "upper": 0.78, "worst": 0.61, "best": 0.82},
     ],
     "subsets": [
         {"subset": "labs", "num_modalities": 1, "value": 0.7, "lower": 0.6, "upper": 0.8}
@@ -103,11 +103,15 @@ def make_record() -> dict[str, Any]:
 
 def with_everything(decision: dict[str, Any]) -> dict[str, Any]:
     """The decision with each table that it may carry, looks, a champion, harms and owners."""
-    earlier = [{"number": 1, "time": "2026-01-01", "model": "cd" * 32, "verdict": "FAIL", "auroc": 0.74}]
+    earlier: list[dict[str, Any]] = [
+        {"number": 1, "time": "2026-01-01", "model": "cd" * 32, "verdict": "FAIL"}
+        | {"auroc": {"value": 0.74, "lower": 0.7, "upper": 0.78}},
+        {"number": 2, "time": "2026-02-01", "model": "ce" * 32, "verdict": None, "auroc": None},
+    ]
     return {
         **decision,
         "tables": decision["tables"] | EVERY_TABLE,
-        "looks": {"number": 2, "budget": 5, "earlier": earlier},
+        "looks": {"number": 3, "budget": 5, "earlier": earlier},
         "champion": "ef" * 32,
         "harms": ["a missed case is found late"],
         "owners": [{"name": "somebody", "role": "clinical lead"}],

@@ -48,7 +48,10 @@ SCHEMA: list[Any] = yaml.safe_load("""
     - OngoingMaintenance
     - Security?
     - Transparency?
-  - TransparencyInformation: [FundingSource, ThirdPartyInformation?, StakeholdersConsulted]
+  - TransparencyInformation:
+    - FundingSource
+    - ThirdPartyInformation?
+    - StakeholdersConsulted
 - KeyMetrics:
   - UsefulnessUsabilityEfficacy: &metric
     - MetricGoal

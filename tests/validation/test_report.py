@@ -62,7 +62,15 @@ def test_a_decision_without_curves_still_has_its_report(few_women: dict[str, Any
 
 def test_looks_champion_harms_and_owners_are_shown(few_women: dict[str, Any]) -> None:
     html = render(with_everything(few_women))
-    for said in ("This is look 2 of 5", "2 of 5</dd>", "ef" * 32, "a missed case is found late", "clinical lead"):
+    for said in (
+        "This is look 3 of 5",
+        "3 of 5</dd>",
+        '0.740 <span class="faint">[0.700, 0.780]',
+        "not recorded",
+        "ef" * 32,
+        "a missed case is found late",
+        "clinical lead",
+    ):
         assert said in html, said
 
 

@@ -100,7 +100,7 @@ def test_verdict_and_worst_group_with_its_reason_are_on_the_first_screen(
     page = opened(html)
     band = page.locator("header.band")
     said = band.inner_text()
-    for part in (large["verdict"], "Worst group:", "under floor 0.70", "FAIL: ", "2 of 5", "not signed"):
+    for part in (large["verdict"], "Worst group:", "under floor 0.70", "FAIL: ", "3 of 5", "not signed"):
         assert part in said, part
     box = band.bounding_box()
     assert box is not None
@@ -147,8 +147,9 @@ def test_without_scripts_and_on_paper_every_metric_is_shown_and_no_control(opene
     page = opened(html, java_script_enabled=False)
     assert page.locator(".forest:visible").count() == 4
     assert page.locator(".switch:visible, .explore:visible").count() == 0
-    page = opened(html)
+    page = opened(html, width=720)
     page.emulate_media(media="print")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 720, "as wide as a sheet of A4"
     assert page.locator(".forest:visible").count() == 4
     assert page.locator(".switch:visible, .explore:visible, nav:visible").count() == 0
     assert page.locator("details td:visible").count() > 100, "what is folded is printed"
