@@ -175,7 +175,7 @@ def _few(counts: Cells, least: int) -> np.ndarray:
     people, flagged = counts.total.sum(axis=1), counts.flagged.sum(axis=1)
     fixed = np.column_stack([people, counts.total])
     moving = np.stack([flagged, people[:, None] - flagged])
-    small = ((fixed > 0) & (fixed < least)).any(axis=1)
+    small = np.any((fixed > 0) & (fixed < least), axis=1)
     return small[:, None] | ((moving > 0) & (moving < least)).any(axis=0)
 
 

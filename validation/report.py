@@ -92,5 +92,7 @@ def _content(decision: Mapping[str, Any]) -> dict[str, Any]:
         "calibration_charts": charts.calibration(tables.get("calibration", [])),
         "decision_chart": charts.net_benefit(tables.get("decision_curve", [])),
         "degradation_chart": charts.degradation(tables.get("degradation", [])),
+        "degradation": sections.degradation(decision),
+        "earlier_looks": sections.earlier_looks(decision),
         "crosswalks": crosswalks(decision),
     }

@@ -121,6 +121,22 @@ def forests(decision: Decision) -> dict[str, dict[str, Any]]:
     return found
 
 
+def earlier_looks(decision: Decision) -> list[Row]:
+    """Earlier looks with their AUROC as an estimate, be it stored with bounds, as a number alone, or not at all."""
+    nothing = dict.fromkeys(("value", "lower", "upper"))
+    found = []
+    for look in (decision.get("looks") or {}).get("earlier") or []:
+        area = look.get("auroc")
+        found.append({**look, **nothing, **(area if isinstance(area, dict) else {"value": area})})
+    return found
+
+
+def degradation(decision: Decision) -> list[Row]:
+    """The curve's rows, whose bounds are those of the mean."""
+    rows = decision["tables"].get("degradation", [])
+    return [{**row, "mean_lower": row.get("lower"), "mean_upper": row.get("upper")} for row in rows]
+
+
 def nested(rows: Sequence[Row], key: str) -> dict[str, list[Row]]:
     """Rows by the value of a column, in their order."""
     return {name: list(part) for name, part in groupby(rows, key=lambda row: row[key])}
