@@ -33,6 +33,26 @@ def read_candidate(decision_path: Path, model: Path, verify_bundle: Callable[[Pa
     return decision
 
 
+def check_comparison(decision: Mapping[str, Any], champion: str | None) -> None:
+    """Refuse a model that was compared with another champion than the present one, unless it is that one.
+
+    Args:
+        decision: Whose `champion` is the digest of the bundle that was champion then, or None where none was. Decisions
+            of versions that compared with none do not have it, and are not refused.
+        champion: Digest of the present champion's bundle.
+
+    Raises:
+        InputError: They differ, so that the comparison says nothing about what would be replaced.
+    """
+    if "champion" not in decision or decision["champion"] == champion or decision["model"]["digest"] == champion:
+        return
+    compared, present = ((digest or "none")[:12] for digest in (decision["champion"], champion))
+    raise InputError(
+        f"decision: the model was compared with the champion {compared}, but that of the registry is {present}; "
+        "validate again"
+    )
+
+
 def _model_problems(decision: Mapping[str, Any], model: Path, verify_bundle: Callable[[Path], str]) -> list[str]:
     try:
         digest = verify_bundle(model)

@@ -18,7 +18,7 @@ from typing import Any
 
 from cohorts.errors import InputError, raise_if
 from cohorts.files import digest_of_file, read_json, whole_folder, write_whole
-from validation.candidate import read_candidate
+from validation.candidate import check_comparison, read_candidate
 from validation.decision import reasons
 from validation.ledger import Entry, Ledger, champions
 from validation.sign_offs import expired, waiver_for
@@ -121,10 +121,10 @@ class Registry:
             champion = _last(champions(entries))
             if champion and grounds.items() <= champion.items():
                 return champion
-            self._check_comparison(decision, champion)
+            check_comparison(decision, champion["bundle"] if champion else None)
             if not self.bundle(digest).exists():
                 with whole_folder(self.bundle(digest)) as beside:
-                    for file in model.iterdir():
+                    for file in filter(Path.is_file, model.iterdir()):
                         write_whole(beside / file.name, file.read_bytes())
             if self.verify_bundle(self.bundle(digest)) != digest:
                 raise InputError(f"bundle {self.bundle(digest)}: is another one than its name says; remove it")
@@ -178,25 +178,22 @@ class Registry:
         raise_if(problems + self.ledger.behind(entries))
         return entries
 
-    def _check_comparison(self, decision: Mapping[str, Any], champion: Entry | None) -> None:
-        """Refuse a model that was compared with another champion; decisions before there was a comparison say none."""
-        present = champion["bundle"] if champion else None
-        if "champion" not in decision or decision["champion"] == present or decision["model"]["digest"] == present:
-            return
-        compared, now = ((digest or "none")[:12] for digest in (decision["champion"], present))
-        raise InputError(
-            f"decision: the model was compared with the champion {compared}, but that of registry {self.folder} is "
-            f"{now}; validate again"
-        )
-
     def _keep(self, decision_path: Path, digest: str) -> dict[str, str]:
         """Copy a decision and its report, byte for byte; the digests of both."""
         why = self._why(digest)
+        given = {DECISION: decision_path, REPORT: decision_path.with_name(REPORT)}
         if not why.exists():
             with whole_folder(why) as beside:
-                write_whole(beside / DECISION, decision_path.read_bytes())
-                write_whole(beside / REPORT, decision_path.with_name(REPORT).read_bytes())
-        return {name: digest_of_file(why / name) for name in (DECISION, REPORT)}
+                for name, file in given.items():
+                    write_whole(beside / name, file.read_bytes())
+        files = {name: digest_of_file(file) for name, file in given.items()}
+        raise_if([f"{problem}; remove {why}" for problem in self._changed(digest, files)])
+        return files
+
+    def _changed(self, decision: str, files: Mapping[str, str]) -> list[str]:
+        why = self._why(decision)
+        kept = {name: digest_of_file(why / name) if (why / name).is_file() else None for name in files}
+        return [f"{why / name}: is missing or was changed" for name in files if kept[name] != files[name]]
 
     def _why(self, digest: str) -> Path:
         """Folder of the decision and the report behind a promotion."""
@@ -220,12 +217,7 @@ class Registry:
                 problems.append(f"bundle {bundle}: its manifest was changed")
         except InputError as error:
             problems += error.problems
-        changed = [
-            f"{why / name}: is missing or was changed since its promotion"
-            for name, digest in entry["files"].items()
-            if not (why / name).is_file() or digest_of_file(why / name) != digest
-        ]
-        if changed:
+        if changed := self._changed(entry["decision"], entry["files"]):
             return problems + changed
         decision = self._decision(entry)
         if (decision["digest"], decision["model"]["digest"]) != (entry["decision"], entry["bundle"]):

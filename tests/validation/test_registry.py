@@ -9,6 +9,7 @@ import pytest
 from cohorts.errors import InputError
 from lightning_modules.manifest import verify_bundle
 from tests.validation.cases import Candidate, flip, make_candidate
+from validation.decision import read_decision
 from validation.registry import Registry
 
 Make = Callable[..., Candidate]
@@ -88,7 +89,7 @@ def test_a_comparison_does_not_count_for_the_champion_itself(registry: Registry,
 
 def test_a_first_model_cannot_have_been_compared(registry: Registry, judged: Make) -> None:
     first = judged(champion="f" * 64)
-    with pytest.raises(InputError, match=r"champion ffffffffffff, but that of registry .* is none"):
+    with pytest.raises(InputError, match="champion ffffffffffff, but that of the registry is none"):
         registry.promote(first.decision, first.bundle)
 
 
@@ -100,6 +101,23 @@ def test_the_decision_of_another_model_in_the_champions_place_is_noticed(registr
         registry.ledger.append(entries, "promote", bundle=first.digest, decision="d" * 64, files=files)
     with pytest.raises(InputError, match="is not the decision of entry 1 of the ledger"):
         registry.verify()
+
+
+def test_a_decision_or_bundle_that_lay_there_before_is_not_taken_for_the_right_one(
+    registry: Registry, judged: Make
+) -> None:
+    first = judged()
+    why = registry.folder / "decisions" / read_decision(first.decision)["digest"]
+    shutil.copytree(first.decision.parent, why)
+    (why / "report.html").write_text("<h1>PASS</h1>")
+    with pytest.raises(InputError, match=r"report\.html: is missing or was changed; remove "):
+        registry.promote(first.decision, first.bundle)
+    shutil.rmtree(why)
+    flip(registry.bundle(first.digest) / "weights.safetensors")
+    with pytest.raises(InputError, match=r"weights\.safetensors is not what its manifest says"):
+        registry.promote(first.decision, first.bundle)
+    shutil.rmtree(registry.bundle(first.digest))
+    assert registry.promote(first.decision, first.bundle) == registry.verify()[-1]
 
 
 def test_a_pointer_that_was_moved_by_hand_is_noticed_and_does_not_count(registry: Registry, judged: Make) -> None:
