@@ -108,13 +108,12 @@ def standardised_gaps(
     rows = []
     for feature, group, membership in groups:
         member = membership.to_numpy(dtype=bool)
-        positives, enough = int(label[member].sum()), min(member.sum(), (~member).sum()) >= least
+        positives = int(label[member].sum())
         counts = (int(member.sum()), positives, int(member.sum()) - positives)
         for metric, value in METRICS.items():
             base = label == value
             of_base = None if weight is None else weight[base]
-            people = (flagged[base] == value, pattern[base], member[base], of_base)
-            figures = _figures(*people, alpha, least) if enough else NOTHING
+            figures = _figures(flagged[base] == value, pattern[base], member[base], of_base, alpha, least)
             rows.append((feature, group, metric, *figures, *counts))
     columns = ["feature", "group", "metric", "gap", "gap_lower", "gap_upper", "treatment", "treatment_lower"]
     columns += ["treatment_upper", "availability", "covered", "num_subjects", "num_positives", "num_negatives"]

@@ -52,26 +52,28 @@ class Subsets:
             held_out: Predictions of the held-out cohort.
 
         Raises:
-            InputError: A subject is not held out or stands twice, a subset is not there, or a score is not from 0 to 1.
+            InputError: A subject is not held out, stands twice or lacks a common modality, a subset or a draw is not
+                there, or a score is not from 0 to 1.
         """
         names = [str(name) for name in table if name != "subject_id" and not str(name).startswith(DRAWN)]
         shown = {name: frozenset(name.split("+")) for name in names}
         whole = max(names, key=lambda name: len(shown[name]), default="")
         modalities = tuple(whole.split("+")) if whole else ()
         row = pd.Index(held_out["subject_id"]).get_indexer(pd.Index(table["subject_id"]))
-        raise_if(_problems(table, row, shown, modalities))
+        raise_if(_problems(table, held_out["pattern"].to_numpy()[row[row >= 0]], shown, modalities))
         table, row = table.iloc[np.argsort(row)], np.sort(row)
         # The largest first, so that the order of the columns does not matter.
         names.sort(key=lambda name: (-len(shown[name]), *(m not in shown[name] for m in modalities)))
+        subsets = np.zeros((len(names), len(modalities)), dtype=bool)
+        for number, name in enumerate(names):
+            subsets[number] = [modality in shown[name] for modality in modalities]
         people = held_out.iloc[row]
         return cls(
             row,
             modalities,
-            np.array([[m in shown[name] for m in modalities] for name in names], bool).reshape(len(names), -1)
-            if names
-            else np.zeros((0, 0), dtype=bool),
+            subsets,
             table[names].to_numpy(dtype=float).T,
-            {missingness: _draws(table, missingness) for missingness in MISSINGNESS},
+            {name: table[_draws_of(name, table)].to_numpy(dtype=float).T for name in MISSINGNESS},
             people["label"].to_numpy(),
             weights_of(people),
         )
@@ -112,16 +114,18 @@ def mean_auroc(label: np.ndarray, scores: np.ndarray, weight: np.ndarray | None)
     return replace(first, area=float(areas.mean()), variance=float(covariance.mean()))
 
 
-def _draws(table: pd.DataFrame, missingness: str) -> np.ndarray:
-    columns = [str(name) for name in table if str(name).startswith(f"{DRAWN}{missingness}.")]
-    return table[sorted(columns)].to_numpy(dtype=float).T
+def _draws_of(missingness: str, table: pd.DataFrame) -> list[str]:
+    return sorted(str(name) for name in table if str(name).startswith(f"{DRAWN}{missingness}."))
 
 
 def _problems(
-    table: pd.DataFrame, row: np.ndarray, shown: Mapping[str, frozenset[str]], modalities: tuple[str, ...]
+    table: pd.DataFrame, pattern: np.ndarray, shown: Mapping[str, frozenset[str]], modalities: tuple[str, ...]
 ) -> list[str]:
-    strangers, repeated = int((row < 0).sum()), int(table["subject_id"].duplicated().sum())
+    strangers, repeated = len(table) - len(pattern), int(table["subject_id"].duplicated().sum())
+    lacking = sum(not set(modalities) <= set(names.split("+")) for names in pattern)
     problems = [f"subset scores: {strangers} subjects are not held out; score again"] if strangers else []
+    if lacking:
+        problems.append(f"subset scores: {lacking} subjects lack a modality that they are scored with; score again")
     if repeated:
         problems.append(f"subset scores: {repeated} rows repeat a subject, where each may stand once")
     there, everything = set(shown.values()), frozenset(modalities)
@@ -132,6 +136,11 @@ def _problems(
         f"subset scores: no column has all modalities but {name}, so nothing shows what is lost without it"
         for name in modalities
         if len(modalities) > 1 and everything - {name} not in there
+    ]
+    problems += [
+        f"subset scores: no column {DRAWN}{missingness}.0, in which each subject shows what was drawn for it"
+        for missingness in MISSINGNESS
+        if modalities and not _draws_of(missingness, table)
     ]
     scores = table.drop(columns="subject_id").apply(pd.to_numeric, errors="coerce").to_numpy(dtype=float)
     bad = int((~((scores >= 0) & (scores <= 1))).sum())

@@ -118,6 +118,17 @@ def test_a_share_that_would_tell_of_a_few_is_not_told() -> None:
     assert gaps(people).loc[("female", "specificity"), "covered"] == 1
 
 
+def test_a_handful_with_shared_patterns_have_a_gap_and_no_treatment() -> None:
+    people = make_people(2000)
+    people["pattern"] = people["sensitive.sex"]
+    few = people.index[(people["sensitive.sex"] == "female") & (people["label"] == 1)][:7]
+    people.loc[few, "pattern"] = "male"
+    row = gaps(people).loc[("female", "sensitivity")]
+    assert np.isfinite(row["gap"])
+    assert row[["treatment", "treatment_lower", "treatment_upper", "availability"]].isna().all()
+    assert np.isfinite(gaps(people, least=5).loc[("female", "sensitivity"), "treatment"])
+
+
 @pytest.mark.parametrize("few", ["female", "male"])
 def test_a_handful_on_either_side_have_no_figure(few: str) -> None:
     people = make_people(500)

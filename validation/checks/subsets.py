@@ -1,5 +1,6 @@
 """Checks of what the model does without modalities: the same complete subjects, with some of what they have hidden."""
 
+from abc import abstractmethod
 from dataclasses import replace
 from math import ceil
 from typing import TYPE_CHECKING, ClassVar, Literal, get_args
@@ -38,9 +39,9 @@ class OfSubsets(Check):
             return [Finding(0, "", self.title, COMPLETE, "too_few", self.threshold, few=COMPLETE)]
         return self.of_subsets(evidence.subsets, evidence, policy)
 
+    @abstractmethod
     def of_subsets(self, subsets: Subsets, evidence: Evidence, policy: "Policy") -> list[Finding]:
         """Findings, where there are scores of somebody."""
-        raise NotImplementedError
 
     def of_complete(self, scope: str, estimand: Estimand, evidence: Evidence, policy: "Policy") -> Finding:
         """A finding of all complete subjects, whose number is a limit where it would tell of a few who are not."""
