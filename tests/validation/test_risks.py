@@ -77,7 +77,9 @@ def brute_force_net_benefit(label: np.ndarray, treated: np.ndarray, threshold: f
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("threshold", [0.1, 0.3])
-def test_a_gain_of_net_benefit_is_brute_force_and_its_bounds_are_the_bootstraps(threshold: float, weighted: bool) -> None:
+def test_a_gain_of_net_benefit_is_brute_force_and_its_bounds_are_the_bootstraps(
+    threshold: float, weighted: bool
+) -> None:
     label, score, weight = cohort()
     weight = weight if weighted else np.ones(500)
     drawn, all_of_them = np.random.default_rng(2).integers(0, 500, (3000, 500)), np.ones(500, dtype=bool)
