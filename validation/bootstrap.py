@@ -63,7 +63,7 @@ class Bootstrapped(Estimand):
     def interval(self, alpha: float) -> tuple[float, float]:
         if not len(self.replicates) or np.isnan(self.estimate):
             return float("nan"), float("nan")
-        level = max(alpha, min(0.5, TAIL / len(self.replicates)))
+        level = max(alpha, min(0.25, TAIL / len(self.replicates)))
         bounds = np.quantile(self.replicates, [level, 1 - level])
         if alpha < level:
             bounds = self.estimate + (bounds - self.estimate) * ndtri(alpha) / ndtri(level)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from validation.estimands import Estimand
-from validation.statistics import tango, weighted_rate
+from validation.statistics import effective_size, tango
 
 
 @dataclass(frozen=True)
@@ -32,16 +32,15 @@ class PairedGap(Estimand):
     ) -> "PairedGap":
         """From who is right by each, both bool (N,), of those in the denominator, and their weights (N,), if any.
 
-        The effective size is the smallest of those of the two discordant shares, as `weighted_rate`, and of the one
-        that gives the weighted variance of their difference.
+        The effective size is the smaller of Kish's, and of the one that gives the weighted variance of the difference.
         """
         gained, lost, num = candidate & ~champion, champion & ~candidate, len(candidate)
         if weight is None or not num:
             return cls(int(gained.sum()), int(lost.sum()), num, unit)
-        (gain, size), (loss, other) = weighted_rate(gained, weight), weighted_rate(lost, weight)
-        difference = gained.astype(float) - lost
-        spread = float(((weight / weight.sum()) ** 2 * (difference - (gain - loss)) ** 2).sum())
-        size = min(size, other, (gain + loss - (gain - loss) ** 2) / spread if spread else size)
+        share, size = weight / weight.sum(), effective_size(weight)
+        gain, loss = float(share[gained].sum()), float(share[lost].sum())
+        spread = float((share**2 * (gained.astype(float) - lost - (gain - loss)) ** 2).sum())
+        size = min(size, (gain + loss - (gain - loss) ** 2) / spread) if spread > 0 else size
         return cls(gain * size, loss * size, size, unit, num)
 
     @property

@@ -12,6 +12,8 @@ from validation.measures import auprc_lift, brier_skill, calibration_slope, log_
 from validation.net_benefit import net_benefit_gain
 from validation.ratio import Ratio
 
+NUM_TRUTH = 4_000_000
+"""Subjects whose estimate counts as the truth, where there is no formula."""
 MEASURES = (auprc_lift, brier_skill, log_loss_skill, calibration_slope)
 
 
@@ -36,7 +38,7 @@ def means(num_draws: int) -> Iterator[Regime]:
         "brier": lambda label, score: Mean.over((score - label) ** 2),
     }
     for centre in (-1.0, -2.8):
-        whole = cohort(np.random.default_rng(3), 4_000_000, centre)
+        whole = cohort(np.random.default_rng(3), NUM_TRUTH, centre)
         for name, of in estimands.items():
             for num in (100, 400, 1500):
 
@@ -50,7 +52,7 @@ def means(num_draws: int) -> Iterator[Regime]:
 def resampled(num_draws: int, num_replicates: int) -> Iterator[Regime]:
     """Intervals by the bootstrap."""
     for centre in (-1.0, -2.8):
-        label, score = cohort(np.random.default_rng(3), 4_000_000, centre)
+        label, score = cohort(np.random.default_rng(3), NUM_TRUTH, centre)
         for measure in MEASURES:
             truth = Bootstrapped.of(measure, label, score, num_replicates=20).value
             for num in (200, 600):

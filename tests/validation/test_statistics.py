@@ -26,6 +26,20 @@ def test_newcombe_is_statsmodels_newcomb(counts: tuple[int, int, int, int]) -> N
     assert newcombe(*counts, 0.025) == pytest.approx(expected, abs=1e-12)
 
 
+def test_arrays_give_what_their_numbers_give() -> None:
+    successes, totals = np.array([[0, 3], [7, 10]]), np.array([[10, 0], [10, 10]])
+    lower, upper = wilson(successes, totals, 0.05)
+    gaps = newcombe(successes, totals, successes[::-1], totals[::-1], 0.05)
+    for place in np.ndindex(2, 2):
+        counts = float(successes[place]), float(totals[place])
+        opposite = float(successes[::-1][place]), float(totals[::-1][place])
+        assert (lower[place], upper[place]) == pytest.approx(wilson(*counts, 0.05), nan_ok=True)
+        found = (gaps[0][place], gaps[1][place])
+        assert found == pytest.approx(newcombe(*counts, *opposite, 0.05), nan_ok=True)
+    assert np.isnan(lower[0, 1])
+    assert all(type(bound) is float for bound in (*wilson(3, 10, 0.05), *newcombe(3, 10, 4, 10, 0.05)))
+
+
 def test_an_empty_denominator_has_no_interval() -> None:
     assert all(np.isnan(bound) for bound in (*wilson(0, 0, 0.025), *newcombe(1, 2, 0, 0, 0.025)))
 
@@ -60,6 +74,13 @@ def test_delong_of_one_class_is_undefined() -> None:
     areas, covariance = delong(np.ones(5), np.arange(5.0)[None])
     assert np.isnan(areas).all()
     assert np.isnan(covariance).all()
+
+
+def test_a_score_that_is_nan_leaves_no_area() -> None:
+    areas, covariance = delong(np.array([0, 1, 0, 1]), np.array([[0.1, 0.2, np.nan, 0.4]]))
+    assert np.isnan(areas).all()
+    assert np.isnan(covariance).all()
+    assert np.isnan(Auroc.of(np.array([0, 1, 1]), np.array([0.1, np.nan, 0.3])).interval(0.025)).all()
 
 
 def test_a_perfect_area_still_has_a_lower_bound_under_one() -> None:
