@@ -53,22 +53,16 @@ def decide(
         fewer than `policy.smallest_group` subjects.
     """
     findings = as_data(evaluate(policy, evidence))
-    held_out, threshold, least = evidence.held_out, evidence.threshold, policy.smallest_group
+    held_out, least = evidence.held_out, policy.smallest_group
     shown = {
         "people": _people(people, evidence.declared),
         "availability": _ordered(availability(people, modalities, "part", policy.alpha), {"group": PARTS}),
-        "performance": performance(held_out, threshold, policy.alpha),
+        "performance": performance(held_out, evidence.threshold, policy.alpha),
         "sites": auroc_by(held_out, held_out["site"], policy.alpha),
         "patterns": performance_by_pattern(held_out, PATTERN_SHARE_SHOWN, policy.alpha),
-        "groups": audit(held_out, threshold, policy.alpha, evidence.declared),
+        "groups": audit(held_out, evidence.threshold, policy.alpha, evidence.declared),
         "availability_by_group": _availability_by_group(held_out, modalities, policy.alpha, evidence.declared),
     }
-    curves = {  # as they may be shown already
-        "calibration": calibration(held_out, policy.alpha, evidence.declared, least),
-        "decision_curve": net_benefit_curve(held_out, policy.alpha, least),
-        "thresholds": rates_by_threshold(held_out, threshold, policy.alpha, evidence.declared, least),
-    }
-    tables = {name: suppressed(table, least, FAMILIES.get(name, ())) for name, table in shown.items()} | curves
     content = {
         "schema": SCHEMA,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -76,7 +70,10 @@ def decide(
         "policy": policy.model_dump(mode="json"),
         "policy_digest": policy.digest,
         "findings": findings,
-        "tables": tables,
+        "tables": {
+            **{name: suppressed(table, least, FAMILIES.get(name, ())) for name, table in shown.items()},
+            **_curves(evidence, policy),
+        },
         "modalities": list(modalities),
         "declared_groups": {name: list(groups) for name, groups in evidence.declared.items()},
         **record,
@@ -174,6 +171,16 @@ def too_small(decision: Mapping[str, Any]) -> list[str]:
         and not finding["few"].endswith("others")
     ]
     return list(dict.fromkeys(found))
+
+
+def _curves(evidence: Evidence, policy: Policy) -> dict[str, list[dict[str, Any]]]:
+    """Tables that come as they may be shown."""
+    held_out, alpha, least = evidence.held_out, policy.alpha, policy.smallest_group
+    return {
+        "calibration": calibration(held_out, alpha, evidence.declared, least),
+        "decision_curve": net_benefit_curve(held_out, alpha, least),
+        "thresholds": rates_by_threshold(held_out, evidence.threshold, alpha, evidence.declared, least),
+    }
 
 
 def _ordered(table: pd.DataFrame, orders: Mapping[str, Sequence[str]]) -> pd.DataFrame:
