@@ -12,7 +12,7 @@ import yaml
 from tests.chain import called
 
 ROOT = Path(__file__).parent.parent
-NAMES = ["describe", "pretrain", "finetune", "validate", "promote", "predict", "workflow", "synthesize"]
+NAMES = ["describe", "pretrain", "finetune", "validate", "promote", "export", "predict", "workflow", "synthesize"]
 
 
 def run(name: str, *words: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from validation.figures import Scale, Series, chart
+from validation.figures import Frame, Scale, Series, chart
 
 Rows = Sequence[Mapping[str, Any]]
 BELOW = 0.25  # how far under 0 a decision curve is drawn, as a share of how far above
@@ -23,8 +23,8 @@ def calibration(rows: Rows) -> list[dict[str, Any]]:
             Series("", x, y, lower, upper, style="points"),
         ]
         label = f"Observed rate against predicted risk, {name}; the table below says the same"
-        drawn = chart(series, scale, scale, "predicted risk", "observed rate", label, size=0.6)
-        charts.append({"name": name, "chart": drawn})
+        frame = Frame(scale, scale, "predicted risk", "observed rate", size=0.6)
+        charts.append({"name": name, "chart": chart(series, frame, label)})
     return charts
 
 
@@ -46,7 +46,7 @@ def net_benefit(rows: Rows) -> str:
         Series("treat nobody", x, [0.0 for _ in x], style="dotted"),
     ]
     label = "Net benefit of the model, of treating everybody and of treating nobody; the table below says the same"
-    return chart(series, Scale(0, max(x)), scale, "threshold probability", "net benefit", label)
+    return chart(series, Frame(Scale(0, max(x)), scale, "threshold probability", "net benefit"), label)
 
 
 def degradation(rows: Rows) -> str:
@@ -57,4 +57,5 @@ def degradation(rows: Rows) -> str:
     series = [Series("mean of all subsets; band: worst to best", x, mean, lowest, highest)]
     label = "AUROC by the number of modalities removed; the table below says the same"
     scale = Scale.of([], [*mean, *lowest, *highest])
-    return chart(series, Scale(0, max(1, *x)), scale, "modalities removed", "AUROC", label)
+    frame = Frame(Scale(0, max(1, *x)), scale, "modalities removed", "AUROC", counted=True)
+    return chart(series, frame, label)

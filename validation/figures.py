@@ -83,80 +83,103 @@ class Series:
     style: str = "solid"
 
 
-def chart(
-    series: Sequence[Series], x: Scale, y: Scale, xlabel: str, ylabel: str, label: str, size: float = 1
-) -> Markup:
-    """Lines, bands and points over two axes.
+@dataclass(frozen=True)
+class Frame:
+    """Two axes, and where values lie between them.
 
-    Args:
-        series: Drawn in this order.
-        x, y: Ranges; what lies beyond them is cut off.
+    Attributes:
+        x, y: Ranges; what lies beyond that of y is drawn at its edge.
         xlabel, ylabel: Names of the axes.
-        label: What a reader who does not see it is told.
         size: Part of the usual width and height.
+        counted: Whether x is a count, so that its ticks are whole numbers.
     """
-    width, height = int(WIDTH * size), int(HEIGHT * size)
 
-    def across(value: float) -> float:
-        return LEFT + (width - LEFT - RIGHT) * (value - x.low) / (x.high - x.low)
+    x: Scale
+    y: Scale
+    xlabel: str
+    ylabel: str
+    size: float = 1
+    counted: bool = False
 
-    def up(value: float) -> float:
-        inside = min(y.high, max(y.low, value))
-        return height - BOTTOM - (height - TOP - BOTTOM) * (inside - y.low) / (y.high - y.low)
+    @property
+    def width(self) -> int:
+        """Of the whole figure."""
+        return int(WIDTH * self.size)
 
-    parts = [f'<path class="rail" d="M{LEFT} {TOP}V{height - BOTTOM}H{width - RIGHT}"/>']
-    for tick in ticks(x):
-        parts.append(f'<text x="{across(tick):.0f}" y="{height - BOTTOM + 16}" class="mid">{tick:g}</text>')
-    for tick in ticks(y):
-        parts.append(f'<text x="{LEFT - 6}" y="{up(tick) + 4:.0f}" class="end">{tick:g}</text>')
-        parts.append(f'<path class="grid" d="M{LEFT} {up(tick):.0f}H{width - RIGHT}"/>')
-    parts.append(f'<text x="{(LEFT + width) / 2:.0f}" y="{height - 6}" class="mid">{escape(xlabel)}</text>')
-    turned = f'transform="translate(12 {(height - BOTTOM) / 2:.0f}) rotate(-90)"'
-    parts.append(f'<text {turned} class="mid">{escape(ylabel)}</text>')
-    named = 0
+    @property
+    def height(self) -> int:
+        """Of the whole figure."""
+        return int(HEIGHT * self.size)
+
+    def across(self, value: float) -> float:
+        """Horizontal place."""
+        return LEFT + (self.width - LEFT - RIGHT) * (value - self.x.low) / (self.x.high - self.x.low)
+
+    def up(self, value: float) -> float:
+        """Vertical place."""
+        share = (min(self.y.high, max(self.y.low, value)) - self.y.low) / (self.y.high - self.y.low)
+        return self.height - BOTTOM - (self.height - TOP - BOTTOM) * share
+
+    def axes(self) -> str:
+        """Lines, ticks and names."""
+        floor_, end = self.height - BOTTOM, self.width - RIGHT
+        parts = [f'<path class="rail" d="M{LEFT} {TOP}V{floor_}H{end}"/>']
+        for tick in ticks(self.x, 1 if self.counted else 0):
+            parts.append(f'<text x="{self.across(tick):.0f}" y="{floor_ + 16}" class="mid">{tick:g}</text>')
+        for tick in ticks(self.y):
+            parts.append(f'<text x="{LEFT - 6}" y="{self.up(tick) + 4:.0f}" class="end">{tick:g}</text>')
+            parts.append(f'<path class="grid" d="M{LEFT} {self.up(tick):.0f}H{end}"/>')
+        parts.append(f'<text x="{(LEFT + end) // 2}" y="{self.height - 6}" class="mid">{escape(self.xlabel)}</text>')
+        turned = f'transform="translate(12 {floor_ // 2}) rotate(-90)"'
+        return "".join(parts) + f'<text {turned} class="mid">{escape(self.ylabel)}</text>'
+
+
+def chart(series: Sequence[Series], frame: Frame, label: str) -> Markup:
+    """Lines, bands and points over two axes, drawn in their order; `label` is for a reader who does not see it."""
+    parts, at = [frame.axes()], TOP + 8
     for number, one in enumerate(series):
-        body = _points(one, across, up) if one.style == "points" else _line(one, across, up)
+        body = _points(one, frame) if one.style == "points" else _line(one, frame)
         parts.append(f'<g class="s{number} {one.style}">{body}')
         if one.name:
-            at = TOP + 8 + 16 * named
-            parts.append(f'<path d="M{width - 34} {at}h24"/><text x="{width - 40}" y="{at + 4}" class="end">')
+            end = frame.width - RIGHT
+            parts.append(f'<path d="M{end - 24} {at}h24"/><text x="{end - 30}" y="{at + 4}" class="end">')
             parts.append(f"{escape(one.name)}</text>")
-            named += 1
+            at += 16
         parts.append("</g>")
-    head = f'<svg class="chart" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(label)}">'
+    head = f'<svg class="chart" viewBox="0 0 {frame.width} {frame.height}" role="img" aria-label="{escape(label)}">'
     return Markup(head + "".join(parts) + "</svg>")
 
 
-def ticks(scale: Scale) -> list[float]:
-    """Round numbers within a range, five or so.
+def ticks(scale: Scale, least: float = 0) -> list[float]:
+    """Round numbers within a range, five or so, no closer than `least`.
 
     Example:
         >>> ticks(Scale(0, 1)), ticks(Scale(-0.05, 0.4))
         ([0.0, 0.2, 0.4, 0.6, 0.8, 1.0], [0.0, 0.1, 0.2, 0.3, 0.4])
     """
-    rough = (scale.high - scale.low) / 5
+    rough = max(least, (scale.high - scale.low) / 5)
     power = 10.0 ** floor(log10(rough))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.99)
     first, last = ceil(scale.low / step - 1e-9), floor(scale.high / step + 1e-9)
     return [round(number * step, 10) + 0.0 for number in range(first, last + 1)]
 
 
-def _line(one: Series, across: Any, up: Any) -> str:
-    places = [(across(a), up(b)) for a, b in zip(one.x, one.y, strict=True) if b is not None]
+def _line(one: Series, frame: Frame) -> str:
+    places = [(frame.across(a), frame.up(b)) for a, b in zip(one.x, one.y, strict=True) if b is not None]
     line = "M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in places) if places else ""
     if not one.lower:
         return f'<path d="{line}"/>'
-    edges = list(zip(one.x, one.lower, one.upper, strict=True))
+    edges = zip(one.x, one.lower, one.upper, strict=True)
     known = [(a, low, high) for a, low, high in edges if low is not None and high is not None]
     around = [(a, high) for a, _, high in known] + [(a, low) for a, low, _ in reversed(known)]
-    band = "M" + "L".join(f"{across(a):.1f} {up(b):.1f}" for a, b in around) + "z" if around else ""
+    band = "M" + "L".join(f"{frame.across(a):.1f} {frame.up(b):.1f}" for a, b in around) + "z" if around else ""
     return f'<path class="band-of" d="{band}"/><path d="{line}"/>'
 
 
-def _points(one: Series, across: Any, up: Any) -> str:
+def _points(one: Series, frame: Frame) -> str:
     found = []
     for a, b, low, high in zip(one.x, one.y, one.lower, one.upper, strict=True):
         if b is not None and low is not None and high is not None:
-            found.append(f'<path d="M{across(a):.1f} {up(low):.1f}V{up(high):.1f}"/>')
-            found.append(f'<circle cx="{across(a):.1f}" cy="{up(b):.1f}" r="3"/>')
+            found.append(f'<path d="M{frame.across(a):.1f} {frame.up(low):.1f}V{frame.up(high):.1f}"/>')
+            found.append(f'<circle cx="{frame.across(a):.1f}" cy="{frame.up(b):.1f}" r="3"/>')
     return "".join(found)

@@ -51,12 +51,14 @@ def checks(decision: Decision) -> list[Row]:
                 "drawn": bool(bounds),
                 "scale": Scale.of(bounds, [finding["threshold"] for finding in bounds]),
                 "explanation": explanation(rule["kind"]),
-                "scopes": {
-                    v: [f["scope"].removesuffix(OTHERS) for f in ordered if f["verdict"] == v] for v in VERDICTS
-                },
+                "scopes": {verdict: _scopes(ordered, verdict) for verdict in VERDICTS},
             }
         )
     return found
+
+
+def _scopes(findings: Sequence[Row], verdict: str) -> list[str]:
+    return list(dict.fromkeys(f["scope"].removesuffix(OTHERS) for f in findings if f["verdict"] == verdict))
 
 
 def rule_name(rule: Mapping[str, Any]) -> str:
@@ -173,10 +175,12 @@ def number(value: Any, digits: int = 2) -> str:
     """A number with a true minus, a text as it is, a dash for nothing.
 
     Example:
-        >>> number(-0.1234), number(None), number("≥190")
-        ('−0.12', '–', '≥190')
+        >>> number(-0.1234), number(-0.0001), number(None), number("≥190")
+        ('−0.12', '0.00', '–', '≥190')
     """
-    return "–" if value is None else value if isinstance(value, str) else f"{value:.{digits}f}".replace("-", "−")
+    if value is None or isinstance(value, str):
+        return value or "–"
+    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")  # + 0.0: no minus before a zero
 
 
 def share(value: Any) -> str:
