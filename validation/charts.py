@@ -33,7 +33,7 @@ def net_benefit(rows: Rows) -> str:
     known = [row for row in rows if row["value"] is not None]
     if not known:
         return ""
-    highest = max(max(row["treat_all"], row["upper"]) for row in known)
+    highest = max(0.01, *(max(row["treat_all"], row["upper"]) for row in known))
     high = Scale.of([], [0.0, highest], step=0.1 if highest > 0.1 else 0.01).high
     scale = Scale(-BELOW * high, high)
     x, model, lower, upper, everybody = (

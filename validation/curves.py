@@ -149,8 +149,9 @@ def net_benefit_curve(held_out: pd.DataFrame, alpha: float, least: int) -> list[
     unbiased = 1 - 2 * (share**3).sum() / (share**2).sum() + (share**2).sum()  # as `mean_and_covariance`
     treat_all = first.total[0, 1] - odds * first.total[0, 0]
     few, rows = _few(counts, least)[0], []
+    variance = squares / unbiased if unbiased > 0 else np.full(len(squares), np.nan)  # of one subject, nothing is known
     for t, risk in enumerate(RISKS):
-        lower, upper = normal_interval(benefit[t], squares[t] / unbiased, alpha)
+        lower, upper = normal_interval(benefit[t], variance[t], alpha)
         figures = {"value": benefit[t], "lower": lower, "upper": upper, "treat_all": treat_all[t]}
         rows.append(
             {"threshold": float(risk), **{k: None if few[t] else round(float(v), 3) for k, v in figures.items()}}
