@@ -167,7 +167,7 @@ def test_decision_and_report_say_once_that_estimates_are_weighted_and_how() -> N
     note = decision["notes"][-1]
     assert note.startswith("estimates are weighted by `design.w`; the held-out cohort's effective sample size is ")
     assert "clusters and strata are not modelled" in note
-    assert render(decision).count("estimates are weighted") == 2, "in the text, and in the JSON twin"
+    assert render(decision).count("estimates are weighted") == 3, "in the text, as a limitation, and in the JSON twin"
     assert "weighted" not in canonical_json(make_decision(make_held_out(600), make_policy(), "0" * 64))
 
 
