@@ -94,5 +94,7 @@ def _content(decision: Mapping[str, Any]) -> dict[str, Any]:
         "degradation_chart": charts.degradation(tables.get("degradation", [])),
         "degradation": sections.degradation(decision),
         "earlier_looks": sections.earlier_looks(decision),
+        "comparisons": sections.comparisons(decision),
+        "mitigations": sections.mitigations(decision),
         "crosswalks": crosswalks(decision),
     }

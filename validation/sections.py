@@ -13,6 +13,8 @@ VERDICTS = ("ERROR", "FAIL", "INSUFFICIENT", "PASS", "NOT APPLICABLE")
 NAMES = {"auroc": "AUROC", "auprc": "AUPRC", "ppv": "PPV", "brier": "Brier score"}
 CROSSED = " & "
 OTHERS = " minus others"
+BOUNDS = {"value": "", "lower": "_lower", "upper": "_upper"}
+"""Parts of an estimate, and how the columns end that hold them."""
 Decision = Mapping[str, Any]
 Row = dict[str, Any]
 
@@ -186,3 +188,32 @@ def number(value: Any, digits: int = 2) -> str:
 def share(value: Any) -> str:
     """A share in per cent."""
     return "–" if value is None else f"{100 * value:.0f} %"
+
+
+def comparisons(decision: Decision) -> list[Row]:
+    """One row a model that this one is compared with, its gains in AUROC and in Brier score side by side."""
+    rows = decision["tables"].get("comparisons", [])
+    named = [{**row, "against": str(row["against"]).replace("_", " ")} for row in rows]
+    return _side_by_side(named, ("against", "kind"), "metric", ("auroc", "brier"))
+
+
+def mitigations(decision: Decision) -> list[Row]:
+    """For each sensitive feature: the headings of its ways, and a row a metric and group with each way's estimate."""
+    found = []
+    for feature, rows in nested(decision["tables"].get("mitigation", []), "feature").items():
+        ways = list(dict.fromkeys(row["mitigation"] for row in rows))
+        ordered = sorted(rows, key=lambda row: list(METRICS).index(row["metric"]))
+        table = _side_by_side(ordered, ("metric", "group"), "mitigation", ways)
+        found.append({"feature": feature, "headings": {way: way for way in ways}, "rows": table})
+    return found
+
+
+def _side_by_side(rows: Sequence[Row], about: Sequence[str], across: str, values: Sequence[str]) -> list[Row]:
+    """Rows alike but for one column made one, with an estimate and its bounds for each value of that column."""
+    columns = {(value, key): f"{value}{end}" for value in values for key, end in BOUNDS.items()}
+    found: dict[tuple[Any, ...], Row] = {}
+    for row in rows:
+        key = tuple(row[name] for name in about)
+        one = found.setdefault(key, {**dict(zip(about, key, strict=True)), **dict.fromkeys(columns.values())})
+        one.update({columns[row[across], part]: row[part] for part in BOUNDS})
+    return list(found.values())
