@@ -5,7 +5,7 @@ Bounds are rounded outwards, so that rounding never lets a check pass. Tables fo
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from math import ceil, floor
+from math import ceil, floor, log10
 
 import pandas as pd
 
@@ -15,7 +15,7 @@ from validation.predictions import SENSITIVE, sensitive_features
 
 __all__ = ["COUNTS", "FIGURES", "coarsened", "families_with_few", "suppressed"]
 
-P_VALUES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+P_VALUES = (1e-6, 1e-5, 1e-4, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 
 def families_with_few(held_out: pd.DataFrame, least: int) -> set[str]:
@@ -59,10 +59,18 @@ def _coarsened(finding: Finding, in_hidden_family: bool, least: int) -> Finding:
         value=round(finding.value * scale) / scale,
         lower=floor(finding.lower * scale) / scale,
         upper=ceil(finding.upper * scale) / scale,
-        p_fail=min(1.0, ceil(finding.p_fail * 1e3) / 1e3),
+        p_fail=_rounded_up(finding.p_fail),
     )
     if not in_hidden_family or finding.support is None:
         return shown
     needed = None if finding.needed is None else ceil(finding.needed / 10) * 10
     p_fail = next(value for value in P_VALUES if finding.p_fail <= value)
     return replace(shown, support=least, needed=needed, p_fail=p_fail, rounded=True)
+
+
+def _rounded_up(p_value: float) -> float:
+    """To two digits, so that Holm's correction for many findings still has something to correct."""
+    if not 0 < p_value < 1:
+        return p_value
+    digits = 1 - floor(log10(p_value))
+    return min(1.0, round(ceil(p_value * 10**digits) / 10**digits, digits))

@@ -238,3 +238,16 @@ def test_reasons_start_with_the_gravest_and_the_worst_group_is_named() -> None:
     said = reasons(decision)
     assert said[0].startswith("FAIL: ")
     assert worst_group(decision)["scope"] == "sex female minus others"  # type: ignore[index]
+
+
+def test_what_is_far_under_its_threshold_fails_among_many_findings() -> None:
+    """Holm multiplies a p-value by the number of findings, so that one which is rounded up too far could never fail."""
+    held_out = make_held_out(4000)
+    names = [f"g{number:02d}" for number in range(60)]
+    held_out["sensitive.sex"] = np.random.default_rng(0).choice(names, len(held_out))
+    held_out["sensitive.age"] = "all"
+    harmed = (held_out["sensitive.sex"] == "g00") & (held_out["label"] == 1)
+    held_out.loc[harmed, "score"] = 0.01
+    evidence = replace(make_evidence(held_out), declared={"sex": names})
+    found = evaluate(make_policy({"kind": "gap_by_group", "metric": "sensitivity", "margin": 0.2}), evidence)
+    assert verdicts(found)["sex g00 minus others"] == "FAIL"
