@@ -26,6 +26,19 @@ def pattern_names(presence: np.ndarray, modalities: Sequence[str]) -> np.ndarray
     return np.array(names, dtype=object)[index.ravel()]
 
 
+def short_name(present: Sequence[str], modalities: Sequence[str]) -> str:
+    """A pattern in few words.
+
+    Example:
+        >>> short_name(["labs", "ecg"], ["labs", "ecg", "imaging"]), short_name(["ecg"], ["labs", "ecg", "imaging"])
+        ('all but imaging', 'ecg')
+    """
+    absent = [name for name in modalities if name not in present]
+    if not absent:
+        return "everything"
+    return f"all but {', '.join(absent)}" if len(absent) < len(present) else "+".join(present) or NOTHING
+
+
 def count_patterns(presence: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Distinct patterns, bool (P, M), and how many subjects have each, int (P,); the most frequent first."""
     unique, counts = np.unique(presence, axis=0, return_counts=True)

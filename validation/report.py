@@ -61,6 +61,7 @@ def render(decision: Mapping[str, Any]) -> str:
         "number": sections.number,
         "share": sections.share,
         "metric": sections.name_of,
+        "in_short": sections.in_short,
         "css": lambda verdict: verdict.replace(" ", "-"),
     }
     environment.globals |= {"symbols": SYMBOLS, "strip": figures.strip, "scale_of": figures.Scale.of}

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from cohorts.missingness import short_name
 from validation.audit import METRICS
 from validation.explanations import explanation
 from validation.figures import Scale
@@ -135,10 +136,30 @@ def earlier_looks(decision: Decision) -> list[Row]:
     return found
 
 
+def in_short(pattern: str, modalities: Sequence[str]) -> str:
+    """A pattern in few words; a text that is none stays as it is.
+
+    Example:
+        >>> in_short("labs+ecg", ["labs", "ecg", "imaging"]), in_short("all other patterns", ["labs", "ecg"])
+        ('all but imaging', 'all other patterns')
+    """
+    present = pattern.split("+")
+    return short_name(present, modalities) if set(present) <= set(modalities) else pattern
+
+
 def degradation(decision: Decision) -> list[Row]:
-    """The curve's rows, whose bounds are those of the mean."""
+    """The curve's rows, whose bounds are those of the mean, and whose worst subset is told in short."""
     rows = decision["tables"].get("degradation", [])
-    return [{**row, "mean_lower": row.get("lower"), "mean_upper": row.get("upper")} for row in rows]
+    common = max((row.get("worst_subset") or "" for row in rows), key=len, default="").split("+")
+    return [
+        {
+            **row,
+            "mean_lower": row.get("lower"),
+            "mean_upper": row.get("upper"),
+            "worst_subset": in_short(row.get("worst_subset") or "–", common),
+        }
+        for row in rows
+    ]
 
 
 def nested(rows: Sequence[Row], key: str) -> dict[str, list[Row]]:

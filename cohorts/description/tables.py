@@ -12,7 +12,7 @@ import pandas as pd
 from cohorts.checks import SMALLEST_SHOWN
 from cohorts.cohort import ROLES, Cohort
 from cohorts.disclosure import estimate_of, estimated_share, is_limit, linked, suppressed
-from cohorts.missingness import NOTHING, pattern_names
+from cohorts.missingness import NOTHING, pattern_names, short_name
 
 MOST_PATTERNS = 11
 EVERYBODY, OTHERS = "everybody", "all other patterns"
@@ -121,19 +121,6 @@ def _described(pattern: str, modalities: Sequence[str]) -> dict[str, Any]:
         return {"name": OTHERS, "present": None}
     present = [] if pattern == NOTHING else pattern.split("+")
     return {"name": short_name(present, modalities), "present": present}
-
-
-def short_name(present: Sequence[str], modalities: Sequence[str]) -> str:
-    """A pattern in few words.
-
-    Example:
-        >>> short_name(["labs", "ecg"], ["labs", "ecg", "imaging"]), short_name(["ecg"], ["labs", "ecg", "imaging"])
-        ('all but imaging', 'ecg')
-    """
-    absent = [name for name in modalities if name not in present]
-    if not absent:
-        return "everything"
-    return f"all but {', '.join(absent)}" if len(absent) < len(present) else "+".join(present) or NOTHING
 
 
 def _groups(cohort: Cohort) -> Iterator[tuple[str, str, str, np.ndarray]]:
