@@ -126,8 +126,13 @@ def pattern_groups(pattern: pd.Series, least_share: float) -> pd.Series:
         >>> pattern_groups(pd.Series(["a", "a", "a", "b"]), 0.5).tolist()
         ['a', 'a', 'a', 'all other patterns']
     """
-    share = pattern.map(pattern.value_counts(normalize=True))
-    return pattern.where(share >= least_share, OTHER)
+    codes, names = pd.factorize(pattern)
+    common = np.bincount(codes, minlength=len(names)) >= least_share * len(pattern)
+    groups = sorted({str(name) if kept else OTHER for name, kept in zip(names, common, strict=True)})
+    place = [groups.index(str(name) if kept else OTHER) for name, kept in zip(names, common, strict=True)]
+    return pd.Series(
+        pd.Categorical.from_codes(np.array(place, dtype=int)[codes], pd.Index(groups)), index=pattern.index
+    )
 
 
 def performance_by_pattern(held_out: pd.DataFrame, least_share: float, alpha: float) -> pd.DataFrame:

@@ -66,7 +66,7 @@ def check_predictions(frame: pd.DataFrame) -> None:
         [f"predictions: no column {column}; a table of predictions has {', '.join(COLUMNS)}" for column in lacking]
     )
     problems = []
-    for part in sorted(set(frame["part"]) - set(PARTS)):
+    for part in sorted(set(frame["part"].unique()) - set(PARTS)):
         problems.append(f"predictions: part `{part}` is neither of {', '.join(PARTS)}")
     repeated = int(frame["subject_id"].duplicated().sum())
     if repeated:

@@ -22,7 +22,7 @@ def presence_auroc(pattern: np.ndarray, target: np.ndarray, weight: np.ndarray |
     Comput Stat Data Anal 55, 2011, 1828-1844): two of one pattern are a tie, and chance gives 0.5.
 
     Args:
-        pattern: Texts (N,).
+        pattern: Texts or codes (N,).
         target: bool (N,).
         weight: Survey or sampling weights, (N,); None for equal ones.
 
@@ -38,14 +38,10 @@ def presence_auroc(pattern: np.ndarray, target: np.ndarray, weight: np.ndarray |
     """
     mass = np.ones(len(target)) if weight is None else weight
     positive = np.asarray(target, dtype=bool)
-    code, _ = pd.factorize(pattern)
     counts = int(positive.sum()), int((~positive).sum())
     if min(counts) == 0:
         return Auroc(float("nan"), float("nan"), *counts)
-    share = _share_among_others(code, positive, mass)
-    right = np.empty(len(target))
-    right[positive] = _placed(share, code, mass, positive, ~positive)
-    right[~positive] = 1 - _placed(share, code, mass, ~positive, positive)
+    right = _right(pd.factorize(pattern)[0], positive, weight)
     of_class = [None if weight is None else weight[chosen] for chosen in (positive, ~positive)]
     area, variance = mean_and_covariance(right[None, positive], of_class[0])
     variance = variance + mean_and_covariance(right[None, ~positive], of_class[1])[1]
@@ -68,7 +64,11 @@ def presence_alone(
         One row a target, the label first: target ("label", or such as "sex female"), feature, group, value, lower,
         upper, num_subjects, num_positives, num_negatives (of the group; of everybody in the row of the label).
     """
-    pattern, label, weight = held_out["pattern"].to_numpy(), (held_out["label"] == 1).to_numpy(), weights_of(held_out)
+    pattern, label, weight = (
+        pd.factorize(held_out["pattern"])[0],
+        (held_out["label"] == 1).to_numpy(),
+        weights_of(held_out),
+    )
     everybody = np.ones(len(held_out), dtype=bool)
     targets = [(LABEL, LABEL, ALL, label, everybody)]
     targets += [(f"{f} {g}", f, g, member.to_numpy(), member.to_numpy()) for f, g, member in groups]
@@ -83,17 +83,40 @@ def presence_alone(
     return pd.DataFrame(rows, columns=[*columns, "num_negatives"])
 
 
-def _share_among_others(code: np.ndarray, positive: np.ndarray, mass: np.ndarray) -> np.ndarray:
-    """Share of targets among the others of the same pattern; among all others, where nobody else has it, (N,)."""
+def _right(code: np.ndarray, positive: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+    """For each of the people, the part of the other class that is on the right side of them, (N,).
+
+    Without weights, those who are alike in pattern and target are in one cell, and worked out once.
+    """
+    kind = code * 2 + positive
+    cell, kinds = pd.factorize(kind) if weight is None else (np.arange(len(kind)), kind)
+    num, mass = np.bincount(cell), np.ones(len(kinds)) if weight is None else weight
+    pattern, target = kinds // 2, kinds % 2 == 1
+    share = _share_among_others(pattern, target, mass, num)
+    right = np.empty(len(kinds))
+    right[target] = _placed(share, pattern, mass * num, target, ~target)
+    right[~target] = 1 - _placed(share, pattern, mass * num, ~target, target)
+    return right[cell]
+
+
+def _share_among_others(code: np.ndarray, positive: np.ndarray, mass: np.ndarray, num: np.ndarray) -> np.ndarray:
+    """Share of targets among the others of the same pattern; among all others, where nobody else has it.
+
+    Args:
+        code, positive: Pattern and target of each cell, (C,).
+        mass: Of one of its people, (C,).
+        num: How many they are, (C,).
+    """
     own = positive * mass
-    of_pattern = np.bincount(code, mass)[code] - mass
-    targets = np.bincount(code, own)[code] - own
-    alone = np.bincount(code)[code] == 1
-    return np.where(alone, (own.sum() - own) / (mass.sum() - mass), targets / np.where(alone, 1.0, of_pattern))
+    of_pattern = np.bincount(code, num * mass)[code] - mass
+    targets = np.bincount(code, num * own)[code] - own
+    alone = np.bincount(code, num)[code] == 1
+    among_all = ((num * own).sum() - own) / ((num * mass).sum() - mass)
+    return np.where(alone, among_all, targets / np.where(alone, 1.0, of_pattern))
 
 
 def _placed(share: np.ndarray, code: np.ndarray, mass: np.ndarray, of: np.ndarray, among: np.ndarray) -> np.ndarray:
-    """For each of some people, the part of others, by weight, whose share is lower; those of one pattern count half."""
+    """For each of some cells, the part of others, by mass, whose share is lower; those of one pattern count half."""
     below = _mass_below(share[of], share[among], mass[among])
     for number in np.unique(code[of]):
         mine, same = code[of] == number, among & (code == number)

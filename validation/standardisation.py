@@ -61,7 +61,7 @@ def standardise(
 
     Args:
         success: Of whom the rate counts, bool (N,), N at least 1.
-        pattern: Their patterns, texts (N,).
+        pattern: Their patterns, texts or codes (N,).
         member: Who is in the group, bool (N,).
         weight: Survey or sampling weights, (N,); None for equal ones.
 
@@ -76,7 +76,7 @@ def standardise(
     group: list[Rate] = []
     complement: list[Rate] = []
     share: list[float] = []
-    for name in sorted(set(pattern[member]) & set(pattern[~member])):
+    for name in np.intersect1d(pd.unique(pattern[member]), pd.unique(pattern[~member])):
         same = pattern == name
         for side, rates in ((member, group), (~member, complement)):
             rates.append(Rate.of(success & same & side, same & side, weight))
@@ -104,7 +104,7 @@ def standardised_gaps(
         num_subjects, num_positives, num_negatives of the group. NaN where there are too few.
     """
     label, weight = held_out["label"].to_numpy(), weights_of(held_out)
-    flagged, pattern = (held_out["score"] >= threshold).to_numpy(), held_out["pattern"].to_numpy()
+    flagged, pattern = (held_out["score"] >= threshold).to_numpy(), pd.factorize(held_out["pattern"], sort=True)[0]
     rows = []
     for feature, group, membership in groups:
         member = membership.to_numpy(dtype=bool)

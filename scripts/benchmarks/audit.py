@@ -39,7 +39,7 @@ def audit(
         num_replicates: Replicates where fairlearn is not beside.
         fairlearn_replicates: Replicates of both sides, where it is.
         many_rows: Subjects of the largest bootstrap.
-        judged_rows: Subjects of the decision, by the policy screening without its controls.
+        judged_rows: Subjects of the decision, by the policy screening, as predictions of another tool.
         quick: Fewer rows, and a fifth of fairlearn's replicates, to see that all runs.
 
     Example:
