@@ -71,7 +71,7 @@ def test_the_judge_reads_the_table_and_draws_differ_from_person_to_person(
     table: pd.DataFrame, bundle: Bundle, held_out: Cohort
 ) -> None:
     part = np.full(len(held_out), "held_out", dtype=object)
-    predictions = make_predictions(describe_people(held_out, part), score(bundle, held_out), {})
+    predictions = make_predictions(describe_people(held_out, part), {"score": score(bundle, held_out)})
     subsets = Subsets.of(table, predictions)
     whole = "+".join(subsets.modalities)
     same = predictions["pattern"].iloc[subsets.held_out].to_numpy() == whole

@@ -20,6 +20,7 @@ def test_the_chain_writes_exactly_its_files(whole: tuple[Path, str]) -> None:
     bundle = {"bundle/weights.safetensors", "bundle/bundle.json", "bundle/manifest.json"}
     judged = {
         "predictions.parquet",
+        "subsets.parquet",
         "operating_point.json",
         "decision.json",
         "report.html",
