@@ -35,6 +35,9 @@ def _told(decision: dict[str, Any], out: Path) -> str:
     say(f"validate: {decision['verdict']}; report in {out / REPORT}")
     for note in decision["notes"]:
         say(f"  note: {note}")
+    idle = sum(finding["verdict"] == "NOT APPLICABLE" for finding in decision["findings"])
+    if idle:
+        say(f"  note: {idle} findings are NOT APPLICABLE, so the verdict does not rest on them; the report says why")
     for reason in reasons(decision):
         say(f"  {reason}")
     return str(decision["verdict"])
@@ -85,12 +88,18 @@ def _of_predictions(out: Path, rules: Policy, options: dict[str, Any]) -> dict[s
 
 def _done(out: Path, options: dict[str, Any], held_out: str) -> dict[str, Any]:
     """The decision that is there; a kill may have come before its outcome was written down."""
-    from scripts.judging import DECISION
+    from cohorts.files import write_whole
+    from scripts.judging import DECISION, REPORT
     from scripts.looks import tell_outcome
     from validation.decision import read_decision
+    from validation.report import render
 
     say(f"validate: already done, in {out}")
     decision = read_decision(out / DECISION)
+    report = render(decision)
+    if not (out / REPORT).is_file() or (out / REPORT).read_text(encoding="utf-8") != report:
+        write_whole(out / REPORT, report)
+        say("validate: wrote the report anew from the decision, as it was made by another version, or changed")
     tell_outcome(options["registry"], options["key"], held_out, decision)
     return decision
 

@@ -71,7 +71,11 @@ def provenance(training: Mapping[str, Any]) -> dict[str, Any]:
     """How to judge again, with which versions, and how the model was trained."""
     from lightning_modules.bundle import versions
 
-    return {"command": "r2s-validate --config config.yaml", "versions": versions(), "training": dict(training)}
+    return {
+        "command": "r2s-validate --config OUT/config.yaml --out NEW, where it was run before",
+        "versions": versions(),
+        "training": dict(training),
+    }
 
 
 def notes_on_policy(policy: Policy) -> list[str]:

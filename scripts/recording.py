@@ -67,6 +67,7 @@ def record(registry: "Registry", kind: str, options: Mapping[str, Any]) -> None:
         entry = sign_off(registry.ledger, content, name=options["sign_off"], **words)
         done = f"{entry['name']} answers for decision {entry['decision'][:12]}, {entry['verdict']}"
     elif kind == "waive":
+        _check_bundle(decision, content)
         words = {name: options[name] for name in ("signers", "expires")}
         entry = waive(registry.ledger, content, reason=options["waive"], **words)
         done = f"decision {entry['decision'][:12]} may be promoted until {entry['expires']}"
@@ -122,9 +123,13 @@ def told(entry: Mapping[str, Any]) -> str:
 def _bundle(decision: Path, model: Path | None, content: Mapping[str, Any]) -> Path:
     from lightning_modules.manifest import find_bundle
 
+    _check_bundle(decision, content)
+    return find_bundle(model) if model else decision.parent / content["model"]["path"]
+
+
+def _check_bundle(decision: Path | None, content: Mapping[str, Any]) -> None:
     if content["model"]["path"] is None:
         raise InputError(f"decision {decision}: judges predictions of another tool, so there is no bundle to promote")
-    return find_bundle(model) if model else decision.parent / content["model"]["path"]
 
 
 def _flag(name: str) -> str:

@@ -64,7 +64,7 @@ def validate(
 
     Example:
         python scripts/validate.py --cohort synthetic --model runs/finetuned --controls.scratch runs/scratch
-        --controls.pooled runs/pooled --out runs/judged
+        --controls.pooled runs/pooled --registry runs/registry --out runs/judged
     """
     options = dict(locals())
     from validation.policy import load_policy

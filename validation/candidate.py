@@ -7,6 +7,7 @@ from typing import Any
 from cohorts.errors import InputError, raise_if
 from validation.decision import read_decision
 from validation.judging_again import check_against_predictions
+from validation.policy import parse_policy
 from validation.report import render
 
 
@@ -25,6 +26,11 @@ def read_candidate(decision_path: Path, model: Path, verify_bundle: Callable[[Pa
         InputError: Decision, predictions, report or bundle were changed, or do not belong together.
     """
     decision = read_decision(decision_path)
+    if not parse_policy(decision["policy"], f"decision {decision_path}").asks_integrity:
+        raise InputError(
+            f"decision {decision_path}: its policy has no check of integrity, so nothing shows that the held-out "
+            "subjects were never trained on; add it, and validate again"
+        )
     raise_if(
         _model_problems(decision, model, verify_bundle)
         + _report_problems(decision, decision_path.with_name("report.html"))

@@ -203,12 +203,13 @@ class Mean(Estimand):
     ) -> "Mean":
         """AUROC of a score minus that of a control on the same subjects; paired DeLong. All arguments (N,).
 
-        The variance is NaN, so that nothing can be decided, where DeLong's is 0 for scores that differ.
+        The variance is NaN, so that nothing can be decided, where both are perfect, or perfectly wrong. It is 0 where
+        both rank everybody alike, whatever else they say.
         """
         values, covariance = delong(label, np.stack([score, control]), weight)
         variance = float(np.maximum(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1], 0.0))
-        if variance == 0 and not np.array_equal(score, control):
-            variance = float("nan")  # both perfect, say: no spread was seen, which does not mean that there is none
+        if variance == 0 and values[0] in (0.0, 1.0) and not np.array_equal(score, control):
+            variance = float("nan")  # both perfect: no spread was seen, which does not mean that there is none
         return cls(float(values[0] - values[1]), variance, len(label))
 
     @property

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+UNDEFINED = "an interval"
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -56,6 +58,8 @@ def sentence(finding: Finding, verdict: str, smallest_group: int) -> str:
         return f"{name}: {finding.few}"
     word = "floor" if (finding.threshold or 0) > 0 else "margin"
     limit = f"{word} {_number(finding.threshold)}"
+    if finding.basis == "too_few" and finding.few == UNDEFINED:
+        return f"{name}: no interval can be given, as nothing varies among these subjects"
     if finding.basis == "too_few":
         needed = f"; about {finding.needed} {finding.unit} needed at the overall rate" if finding.needed else ""
         return f"{name}: fewer than {smallest_group} {finding.few}, which cannot support an audit{needed}"

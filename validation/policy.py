@@ -1,11 +1,13 @@
 """The rules by which a model is judged, as its owner writes them down in YAML."""
 
+import json
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from cohorts.documents import Document, Strict, check_document, read_document
+from cohorts.errors import raise_if
 from validation.checks import AnyCheck
 
 POLICIES = Path(__file__).parent / "policies"
@@ -56,6 +58,11 @@ class Policy(Document):
     checks: list[AnyCheck] = Field(min_length=1)
     """Checks, in the order of the report."""
 
+    @property
+    def asks_integrity(self) -> bool:
+        """Whether one of its checks is that of the record; a policy without it can be parsed, but not loaded."""
+        return any(check.kind == "integrity" for check in self.checks)
+
     def explained(self) -> list[str]:
         """The policy in sentences: level, operating point, and a numbered one for each check."""
         interval = f"{100 - 200 * self.alpha:g} %"
@@ -77,17 +84,32 @@ def parse_policy(content: Any, where: str) -> Policy:
     Raises:
         InputError: With every problem, each naming the field, the rule and the value.
     """
-    return check_document(Policy, content, where, "validation/policy.py and validation/checks have those of a policy")
+    return check_document(Policy, content, where, "`python -m validation.policy` prints the fields of a policy")
 
 
 def load_policy(policy: str) -> Policy:
     """Read a policy by its path, or by the name of a shipped one.
 
     Raises:
-        InputError: It is neither, or its content breaks a rule.
+        InputError: It is neither, its content breaks a rule, or it would not ask what every policy must.
 
     Example:
         >>> load_policy("screening").owner
         'PLACEHOLDER: name the person who answers for these numbers'
     """
-    return parse_policy(read_document(policy, "policy", POLICIES), f"policy {policy}")
+    found = parse_policy(read_document(policy, "policy", POLICIES), f"policy {policy}")
+    problems = []
+    if not found.asks_integrity:
+        problems.append(
+            f"policy {policy}: checks: there must be {{kind: integrity}} among them, or nothing shows that the "
+            "held-out subjects were never trained on"
+        )
+    for number, check in enumerate(found.checks, start=1):
+        if check in found.checks[: number - 1]:
+            problems.append(f"policy {policy}: checks: number {number} is the same as an earlier one; leave it out")
+    raise_if(problems)
+    return found
+
+
+if __name__ == "__main__":
+    print(json.dumps(Policy.model_json_schema(), indent=2))  # noqa: T201

@@ -11,7 +11,7 @@ from validation.figures import Scale
 from validation.gate import worst
 
 VERDICTS = ("ERROR", "FAIL", "INSUFFICIENT", "PASS", "NOT APPLICABLE")
-NAMES = {"auroc": "AUROC", "auprc": "AUPRC", "ppv": "PPV", "brier": "Brier score"}
+NAMES = {"auroc": "AUROC", "auprc_lift": "AUPRC lift", "ppv": "PPV", "brier": "Brier score"}
 CROSSED = " & "
 OTHERS = " minus others"
 BOUNDS = {"value": "", "lower": "_lower", "upper": "_upper"}
@@ -65,18 +65,25 @@ def _scopes(findings: Sequence[Row], verdict: str) -> list[str]:
 
 
 def rule_name(rule: Mapping[str, Any]) -> str:
-    """A rule in a few words, with all its numbers."""
-    words = {key: value for key, value in rule.items() if key != "kind" and value is not None}
-    metric = words.pop("metric", "")
-    metric = NAMES.get(metric, str(metric).replace("_", " "))
+    """A rule in a few words, with all its numbers.
+
+    Example:
+        >>> rule_name({"kind": "floor", "metric": "auroc", "floor": 0.7})
+        'floor: AUROC (floor 0.7)'
+        >>> rule_name({"kind": "calibration", "tolerance": 0.8, "by_group": True})
+        'calibration by group (tolerance 0.8)'
+    """
+    words = {key: value for key, value in rule.items() if value is not None}
+    kind = str(words.pop("kind")).replace("_", " ") + (" by group" if words.pop("by_group", False) else "")
+    metric = str(words.pop("metric", ""))
     rest = ", ".join(f"{key.replace('_', ' ')} {_listed(value)}" for key, value in words.items())
-    return f"{str(rule['kind']).replace('_', ' ')}{': ' if metric else ''}{metric}{f' ({rest})' if rest else ''}"
+    return f"{kind}{f': {name_of(metric)}' if metric else ''}{f' ({rest})' if rest else ''}"
 
 
 def _listed(value: Any) -> str:
     if isinstance(value, list):
-        return ", ".join(map(str, value))
-    return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+        return ", ".join(str(each).replace("_", " ") for each in value)
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
 def matrix(decision: Decision) -> dict[str, Any]:
@@ -220,8 +227,8 @@ def comparisons(decision: Decision) -> list[Row]:
 
 def mitigations(decision: Decision) -> list[Row]:
     """For each sensitive feature: the headings of its ways, and a row a metric and group with each way's estimate."""
-    found = []
-    for feature, rows in nested(decision["tables"].get("mitigation", []), "feature").items():
+    found, tried = [], decision["tables"].get("mitigation", [])
+    for feature, rows in nested(sorted(tried, key=lambda row: row["feature"]), "feature").items():
         ways = list(dict.fromkeys(row["mitigation"] for row in rows))
         ordered = sorted(rows, key=lambda row: list(METRICS).index(row["metric"]))
         table = _side_by_side(ordered, ("metric", "group"), "mitigation", ways)

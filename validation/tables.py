@@ -75,7 +75,7 @@ def _ordered(table: pd.DataFrame, orders: Mapping[str, Sequence[str]]) -> pd.Dat
         known = ranks[str(values.name)]
         return values.map(lambda value: known.get(value, len(known)))
 
-    return table.sort_values(list(orders), key=rank, kind="stable", ignore_index=True)
+    return table if table.empty else table.sort_values(list(orders), key=rank, kind="stable", ignore_index=True)
 
 
 def _people(people: pd.DataFrame, declared: Mapping[str, Sequence[str]]) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from cohorts.documents import Strict
 from validation.estimands import Estimand
-from validation.findings import Finding
+from validation.findings import UNDEFINED, Finding
 from validation.predictions import SENSITIVE, weights_of
 from validation.statistics import effective_size
 from validation.subsets import Subsets
@@ -94,7 +94,8 @@ class Check(Strict):
     def nothing_found(self) -> Finding:
         """A check that has nothing to look at, such as groups where no sensitive feature is declared, is an ERROR."""
         title = str(getattr(self, "kind", "check")).replace("_", " ")
-        return self.absent(title, EVERYBODY, "there is nothing to look at, such as a sensitive feature")
+        reason = "there is nothing to look at, as no sensitive feature is declared or given in a column sensitive.NAME"
+        return self.absent(title, EVERYBODY, reason)
 
     def found(
         self,
@@ -125,7 +126,7 @@ class Check(Strict):
         lacking = [name for name, count in counts.items() if count < policy.smallest_group]
         if lacking or isnan(lower):
             needed = plan.needed(threshold, policy.alpha) if plan else None
-            return replace(finding, few=lacking[0] if lacking else estimand.unit, needed=needed)
+            return replace(finding, few=lacking[0] if lacking else UNDEFINED, needed=needed)
         return replace(
             finding,
             basis="bounds",
