@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from cohorts.errors import raise_if
+from cohorts.files import digest_of_file, write_whole
 from scripts.command_line import say
 from scripts.stage import open_stage
 from validation.policy import Policy
@@ -69,7 +70,7 @@ def _of_model(out: Path, rules: Policy, options: dict[str, Any]) -> dict[str, An
     raise_if(unknown_features(case, options["mitigate"] or ()))
     stage = open_stage(out, DECISION, options, case.depends_on(rules))
     if stage.done:
-        return _done(out, options, case.held_out.fingerprint)
+        return _done(out, rules, options, held_out=case.held_out.fingerprint, model=case.model.digest)
     return judge(stage, case, rules, **_around(options))
 
 
@@ -82,15 +83,14 @@ def _of_predictions(out: Path, rules: Policy, options: dict[str, Any]) -> dict[s
     given = load_given(options["predictions"], options["cohort"], rules, *thresholds)
     stage = open_stage(out, DECISION, options, depends_on(given, rules))
     if stage.done:
-        return _done(out, options, given.fingerprint)
+        return _done(out, rules, options, held_out=given.fingerprint, model=digest_of_file(given.file))
     return judge_given(stage, given, rules, **_around(options))
 
 
-def _done(out: Path, options: dict[str, Any], held_out: str) -> dict[str, Any]:
+def _done(out: Path, rules: Policy, options: dict[str, Any], *, held_out: str, model: str) -> dict[str, Any]:
     """The decision that is there; a kill may have come before its outcome was written down."""
-    from cohorts.files import write_whole
     from scripts.judging import DECISION, REPORT
-    from scripts.looks import tell_outcome
+    from scripts.looks import take_look, tell_outcome
     from validation.decision import read_decision
     from validation.report import render
 
@@ -100,6 +100,7 @@ def _done(out: Path, options: dict[str, Any], held_out: str) -> dict[str, Any]:
     if not (out / REPORT).is_file() or (out / REPORT).read_text(encoding="utf-8") != report:
         write_whole(out / REPORT, report)
         say("validate: wrote the report anew from the decision, as it was made by another version, or changed")
+    take_look(options["registry"], options["key"], rules, held_out=held_out, model=model)
     tell_outcome(options["registry"], options["key"], held_out, decision)
     return decision
 

@@ -33,14 +33,19 @@ def judge_given(
     """
     table, part = given.table, given.table["part"]
     if given.threshold is None:
-        point = operating_point(table[part == "tuning"], policy.operating_point)
+        wanted = operating_point(table[part == "tuning"], policy.operating_point)
     else:
-        point = given_point(given.threshold)
-    point = fix_operating_point(stage, point)
+        wanted = given_point(given.threshold)
+    point = fix_operating_point(stage, wanted)
     looks = take_look(registry, key, policy, held_out=given.fingerprint, model=digest_of_file(given.file))
     write_table(stage.folder / PREDICTIONS, table)
     held_out = table[part == "held_out"].reset_index(drop=True)
-    facts = {"No subject is both held out and tuned on": True}  # a subject stands in one row, of one part
+    facts = {
+        "No subject is both held out and tuned on": True,  # a subject stands in one row, of one part
+        "The operating point that was fixed before is the one that was given, or that the tuning subjects give": (
+            point == wanted
+        ),
+    }
     evidence = Evidence(held_out, point["threshold"], given.declared, facts, given.champion_threshold, has_model=False)
     record = _record(stage, given, policy, point) | {"looks": looks}
     decision = conclude(stage, policy, evidence, table, given.modalities, record, dashboard=dashboard, options=options)

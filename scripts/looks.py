@@ -20,7 +20,7 @@ def take_look(registry: Path | None, key: Path | None, policy: Policy, *, held_o
         model: Digest of what is to be scored.
 
     Returns:
-        number (None where nobody counts), budget (None for any number), and earlier, the looks before this one.
+        held_out, number (None where nobody counts), budget (None for any number), and earlier, the looks before this.
 
     Raises:
         InputError: The policy has a budget and there is no registry to count, or the budget is used up.
@@ -31,10 +31,11 @@ def take_look(registry: Path | None, key: Path | None, policy: Policy, *, held_o
                 f"policy {policy.name}: allows {policy.looks} models to look at one held-out cohort, which the ledger "
                 "of a registry counts; give --registry"
             )
-        return {"number": None, "budget": None, "earlier": []}
+        return {"held_out": held_out, "number": None, "budget": None, "earlier": []}
     ledger = Ledger(registry, key)
     number = look(ledger, held_out=held_out, model=model, budget=policy.looks)
-    return {"number": number, "budget": policy.looks, "earlier": earlier_looks(ledger, held_out=held_out, model=model)}
+    earlier = earlier_looks(ledger, held_out=held_out, model=model)
+    return {"held_out": held_out, "number": number, "budget": policy.looks, "earlier": earlier}
 
 
 def tell_outcome(registry: Path | None, key: Path | None, held_out: str, decision: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from cohorts.checks import notes_on
 from cohorts.files import digest_of_file
 from scripts.case import Case
 from scripts.stage import Stage
+from validation.checks.integrity import FACTS
 from validation.judging_again import SUBSETS
 from validation.policy import Policy
 
@@ -32,13 +33,8 @@ def facts_of(case: Case, *, point_kept: bool) -> dict[str, bool]:
     rows = case.split.rows
     held_out = set(case.held_out.subject_id)
     trained = set(case.split.subject_id[rows("rich_train", "rich_tuning", "sparse_train", "sparse_tuning")])
-    return {
-        "Model and controls were trained and tuned on exactly the subjects of this split": same_split,
-        "No subject is both held out and trained or tuned on": not (held_out & trained),
-        "Controls are the model's network, trained with the model's options": same_network,
-        "No control started from a pretrained network": no_pretrained,
-        "The operating point that was fixed before scoring is the one that the tuning subjects give": point_kept,
-    }
+    holds = (same_split, not (held_out & trained), same_network, no_pretrained, point_kept)
+    return dict(zip(FACTS, holds, strict=True))
 
 
 def record_of(stage: Stage, case: Case, policy: Policy, point: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,12 +1,13 @@
 """The candidate for promotion: a bundle, the decision on it and the report of that, which must belong together."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from cohorts.errors import InputError, raise_if
 from validation.decision import read_decision
 from validation.judging_again import check_against_predictions
+from validation.ledger import Entry
 from validation.policy import parse_policy
 from validation.report import render
 
@@ -43,20 +44,39 @@ def check_comparison(decision: Mapping[str, Any], champion: str | None) -> None:
     """Refuse a model that was compared with another champion than the present one, unless it is that one.
 
     Args:
-        decision: Whose `champion` is the digest of the bundle that was champion then, or None where none was. Decisions
-            of versions that compared with none do not have it, and are not refused.
+        decision: Whose `champion` is the digest of the bundle that was champion then, or None where none was. It may be
+            absent only where the policy asks for no comparison.
         champion: Digest of the present champion's bundle.
 
     Raises:
         InputError: They differ, so that the comparison says nothing about what would be replaced.
     """
-    if "champion" not in decision or decision["champion"] == champion or decision["model"]["digest"] == champion:
+    asked = any(check["kind"] == "non_inferiority" for check in decision["policy"]["checks"])
+    compared = decision.get("champion") if asked else decision.get("champion", champion)
+    if champion in (compared, decision["model"]["digest"]):
         return
-    compared, present = ((digest or "none")[:12] for digest in (decision["champion"], champion))
+    compared, present = ((digest or "none")[:12] for digest in (compared, champion))
     raise InputError(
         f"decision: the model was compared with the champion {compared}, but that of the registry is {present}; "
         "validate again"
     )
+
+
+def check_look(decision: Mapping[str, Any], entries: Sequence[Entry]) -> None:
+    """Refuse a model whose look at the held-out cohort this registry never counted, where the policy has a budget.
+
+    Raises:
+        InputError: There is no such look.
+    """
+    if decision["policy"].get("looks") is None:
+        return
+    held_out = (decision.get("looks") or {}).get("held_out")
+    look = {"action": "look", "held_out": held_out, "model": decision["model"]["digest"]}
+    if not any(look.items() <= entry.items() for entry in entries):
+        raise InputError(
+            "decision: its policy has a budget of looks, and this registry has counted none of this model at its "
+            "held-out cohort; validate again with this --registry"
+        )
 
 
 def _model_problems(decision: Mapping[str, Any], model: Path, verify_bundle: Callable[[Path], str]) -> list[str]:

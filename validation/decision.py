@@ -16,6 +16,20 @@ from validation.predictions import weight_notes
 from validation.tables import tables_of
 
 SCHEMA = "rich2sparse/decision/1"
+MAPS = (
+    "policy",
+    "tables",
+    "cohort",
+    "controls",
+    "model",
+    "predictions",
+    "provenance",
+    "operating_point",
+    "declared_groups",
+)
+LISTS, TEXTS = ("findings", "notes", "modalities"), ("created", "verdict", "digest", "policy_digest")
+CONTENT: dict[str, type] = dict.fromkeys(MAPS, dict) | dict.fromkeys(LISTS, list) | dict.fromkeys(TEXTS, str)
+"""What every decision has, and of which type."""
 
 
 def decide(
@@ -69,6 +83,9 @@ def read_decision(path: Path) -> dict[str, Any]:
     content = read_json(path, "a decision")
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         raise InputError(f"decision {path}: is not a decision of the kind {SCHEMA}; give a decision.json of validate")
+    wrong = [name for name, kind in CONTENT.items() if not isinstance(content.get(name), kind)]
+    wrong += [] if "operating_point" in wrong else _wrong_point(content["operating_point"])
+    raise_if([f"decision {path}: {name} is missing or no {CONTENT[name].__name__}; validate again" for name in wrong])
     body = {key: value for key, value in content.items() if key != "digest"}
     try:
         digest = digest_of_text(canonical_json(body))
@@ -86,6 +103,12 @@ def read_decision(path: Path) -> dict[str, Any]:
         problems.append(f"decision {path}: says {said}, but its own numbers say {verdict}; validate again")
     raise_if(problems)
     return content
+
+
+def _wrong_point(point: Mapping[str, Any]) -> list[str]:
+    threshold = point.get("threshold")
+    fits = isinstance(threshold, int | float) and not isinstance(threshold, bool)
+    return [] if fits else ["operating_point"]
 
 
 def reasons(decision: Mapping[str, Any]) -> list[str]:

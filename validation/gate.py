@@ -63,8 +63,9 @@ def judge(findings: Sequence[Finding], alpha: float) -> list[str]:
 def judge_again(findings: Sequence[Mapping[str, Any]], policy: Policy) -> str:
     """Verdict of a stored decision, PASS, FAIL, INSUFFICIENT or ERROR, from its numbers and its policy.
 
-    A check without a finding is an ERROR, and so is a finding that its policy does not ask for: of another check, of
-    another kind, against another threshold, or without bounds where there must be some.
+    Where nothing was measured it is an ERROR. A check without a finding is one too, and so is a finding that its policy
+    does not ask for: of another check, of another kind, against another threshold, or without bounds where there must
+    be some.
 
     Raises:
         TypeError: What is stored are no findings.
@@ -79,8 +80,8 @@ def judge_again(findings: Sequence[Mapping[str, Any]], policy: Policy) -> str:
         )
         verdicts += judge(found, policy.alpha) if found and fitting else ["ERROR"]
     strangers = [finding for finding in stored if not 0 <= finding.check < len(policy.checks)]
-    verdict = worst([*verdicts, *["ERROR" for _ in strangers]])
-    return "ERROR" if verdict == "NOT APPLICABLE" else verdict  # of a model that nothing was asked of
+    asked = any(finding.basis in ("bounds", "too_few", "missing", "broken") for finding in stored)
+    return worst([*verdicts, *["ERROR" for _ in strangers]]) if asked else "ERROR"  # nothing was measured
 
 
 def as_data(findings: Sequence[Finding]) -> list[dict[str, Any]]:

@@ -148,8 +148,10 @@ class Ledger:
         return [f"registry {self.folder}: `{name}` is not what the ledger says it is" for name in wrong]
 
     def _lagging(self, entries: Sequence[Entry]) -> dict[str, str]:
-        lagging = {}
+        lagging, last = {}, _followers(entries[-1:])
         for name, texts in _followers(entries).items():
+            if not last[name]:
+                continue  # a kill leaves behind what the last entry changed, and nothing else
             before = texts[-2] if len(texts) > 1 else None
             if texts and self._content(name) == before != texts[-1]:
                 lagging[name] = texts[-1]

@@ -18,7 +18,7 @@ from typing import Any
 
 from cohorts.errors import InputError, raise_if
 from cohorts.files import digest_of_file, read_json, whole_folder, write_whole
-from validation.candidate import check_comparison, read_candidate
+from validation.candidate import check_comparison, check_look, read_candidate
 from validation.decision import reasons
 from validation.ledger import Entry, Ledger, champions
 from validation.sign_offs import expired, waiver_for
@@ -122,6 +122,7 @@ class Registry:
             if champion and grounds.items() <= champion.items():
                 return champion
             check_comparison(decision, champion["bundle"] if champion else None)
+            check_look(decision, entries)
             if not self.bundle(digest).exists():
                 with whole_folder(self.bundle(digest)) as beside:
                     for file in filter(Path.is_file, model.iterdir()):
@@ -132,19 +133,19 @@ class Registry:
             return self.ledger.append(entries, "promote", bundle=digest, files=files, **grounds)
 
     def rollback(self) -> Entry:
-        """Make the last other champion, which passed or whose waiver still holds, champion again.
+        """Make the champion before the present one, which passed or whose waiver still holds, champion again.
+
+        Called twice it goes back twice: a champion that was rolled back comes back by a promotion alone.
 
         Raises:
             InputError: There is none, or its bundle or decision was changed since.
         """
         self.history()  # before the lock, which would make the folder
         with self.ledger.writing() as entries:
-            made = champions(entries)
-            others = [entry for entry in made if entry["bundle"] != made[-1]["bundle"]]
-            if not others:
-                found = "one champion only" if made else "no champion"
-                raise InputError(f"registry {self.folder}: has had {found}, so there is none to go back to")
-            for entry in reversed(others):
+            before = _standing(entries)
+            if not before:
+                raise InputError(f"registry {self.folder}: has no champion before the present one to go back to")
+            for entry in reversed(before):
                 raise_if(self._broken(entry))
                 grounds = self._grounds(entries, entry)
                 if grounds is not None:
@@ -240,6 +241,17 @@ def _waiver_or_refusal(entries: Sequence[Entry], decision: Mapping[str, Any]) ->
         over = f"its waiver, entry {waiver['number']} of the ledger, has expired on {waiver['expires']}"
         raise Refused(decision["verdict"], [*reasons(decision), over])
     return {"waiver": waiver["digest"]}
+
+
+def _standing(entries: Sequence[Entry]) -> list[Entry]:
+    """Champions before the present one, oldest first, without those that were rolled back since."""
+    standing: list[Entry] = []
+    for entry in champions(entries):
+        if entry["action"] == "promote":
+            standing.append(entry)
+        while standing and standing[-1]["bundle"] != entry["bundle"]:
+            standing.pop()
+    return [entry for entry in standing if entry["bundle"] != standing[-1]["bundle"]]
 
 
 def _last(entries: Sequence[Entry]) -> Entry | None:

@@ -107,18 +107,28 @@ def _checked(texts: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
     problems += [
         f"{word}: has characters that cannot be shown" for word, text in tidy.items() if not text.isprintable()
     ]
+    problems += [
+        f"{word}: mixes letters of several scripts, which may look like another name (value: {text})"
+        for word, text in tidy.items()
+        if word.startswith(("sign", "role")) and _mixed_scripts(text)
+    ]
     return tidy, problems
 
 
 def _same(one: str, other: str) -> bool:
-    """Whether two names are one, whatever their case, spaces and Unicode form.
+    """Whether two names are one, whatever their case, spaces, dots, accents and Unicode form.
 
     Example:
-        >>> _same("Ada  Lovelace", "ada lovelace "), _same("Ada", "Grace")
+        >>> _same("Ada  Lovelace", "ada lovelace."), _same("Ada", "Grace")
         (True, False)
     """
-    first, second = ("".join(unicodedata.normalize("NFKC", name).split()).casefold() for name in (one, other))
-    return first == second
+    first, second = (unicodedata.normalize("NFKD", name).casefold() for name in (one, other))
+    return [c for c in first if c.isalnum()] == [c for c in second if c.isalnum()]
+
+
+def _mixed_scripts(text: str) -> bool:
+    """Whether letters of several scripts are mixed, as where a Cyrillic letter looks like a Latin one."""
+    return len({unicodedata.name(c, "?").split()[0] for c in text if c.isalpha()}) > 1
 
 
 def _expiry_problems(expires: str) -> list[str]:

@@ -45,26 +45,38 @@ def tables_of(
         modalities: Names.
         mitigation: Rates of groups under mitigations, as `validation.mitigation.beside` has them; None for none.
     """
-    held_out, threshold = evidence.held_out, evidence.threshold
     alpha, least, declared = policy.alpha, policy.smallest_group, evidence.declared
     made = {
         "people": _people(people, declared),
         "availability": _ordered(availability(people, modalities, "part", alpha), {"group": PARTS}),
+        "availability_by_group": _availability_by_group(evidence.held_out, modalities, alpha, declared),
+        "mitigation": pd.DataFrame() if mitigation is None else mitigation,
+    }
+    return {**_as_shown(made, least), **tables_of_predictions(policy, evidence)}
+
+
+def tables_of_predictions(policy: Policy, evidence: Evidence) -> dict[str, list[dict[str, Any]]]:
+    """Those of the tables that follow from the held-out predictions alone, so that anybody can make them again."""
+    held_out, threshold = evidence.held_out, evidence.threshold
+    alpha, least, declared = policy.alpha, policy.smallest_group, evidence.declared
+    made = {
         "performance": performance(held_out, threshold, alpha),
         "comparisons": gains_over_others(held_out, alpha),
         "sites": auroc_by(held_out, held_out["site"], alpha),
         "patterns": performance_by_pattern(held_out, PATTERN_SHARE_SHOWN, alpha),
         "groups": audit(held_out, threshold, alpha, declared),
-        "availability_by_group": _availability_by_group(held_out, modalities, alpha, declared),
-        "mitigation": pd.DataFrame() if mitigation is None else mitigation,
     }
     return {
-        **{name: suppressed(table, least, FAMILIES.get(name, ())) for name, table in made.items()},
+        **_as_shown(made, least),
         "calibration": calibration(held_out, alpha, declared, least),
         "decision_curve": net_benefit_curve(held_out, alpha, least),
         "thresholds": rates_by_threshold(held_out, threshold, alpha, declared, least),
         **modality_tables(evidence, alpha, least),
     }
+
+
+def _as_shown(tables: Mapping[str, pd.DataFrame], least: int) -> dict[str, list[dict[str, Any]]]:
+    return {name: suppressed(table, least, FAMILIES.get(name, ())) for name, table in tables.items()}
 
 
 def _ordered(table: pd.DataFrame, orders: Mapping[str, Sequence[str]]) -> pd.DataFrame:

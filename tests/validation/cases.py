@@ -12,7 +12,9 @@ import pandas as pd
 from cohorts.files import canonical_json, digest_of_file, digest_of_text, write_whole
 from lightning_modules.manifest import CONTENT, MANIFEST, WEIGHTS, verify_bundle
 from validation.checks import Evidence
+from validation.checks.integrity import FACTS
 from validation.decision import decide
+from validation.operating_point import operating_point
 from validation.policy import Policy, parse_policy
 from validation.report import render
 
@@ -69,7 +71,17 @@ def make_evidence(held_out: pd.DataFrame, threshold: float = 0.3, **facts: bool)
     return Evidence(held_out, threshold, DECLARED, facts or {"all is as it was": True})
 
 
-def make_decision(held_out: pd.DataFrame, policy: Policy, model: str, predictions: str = "0" * 64) -> dict[str, Any]:
+POINT = {"threshold": 0.3, "rule": "test", "digest": "0" * 64}
+
+
+def make_decision(
+    held_out: pd.DataFrame,
+    policy: Policy,
+    model: str,
+    predictions: str = "0" * 64,
+    point: dict[str, Any] = POINT,
+    **facts: bool,
+) -> dict[str, Any]:
     people = held_out.drop(columns=["score", "control.scratch"])
     weight = "design.w" if "weight" in held_out else None
     record = {
@@ -80,12 +92,13 @@ def make_decision(held_out: pd.DataFrame, policy: Policy, model: str, prediction
             "weight": weight,
         },
         "controls": {"scratch": "0" * 64},
-        "operating_point": {"threshold": 0.3, "rule": "test", "digest": "0" * 64},
+        "operating_point": point,
         "predictions": {"digest": predictions},
         "notes": [],
         "provenance": {"command": "test", "versions": {"python": "3"}, "training": {}},
     }
-    return decide(policy, make_evidence(held_out), people, ["labs", "ecg"], record)
+    evidence = make_evidence(held_out, point["threshold"], **facts)
+    return decide(policy, evidence, people, ["labs", "ecg"], record)
 
 
 @dataclass(frozen=True)
@@ -100,10 +113,15 @@ class Candidate:
 @cache
 def _judged(separation: float, num_subjects: int, weighted: bool) -> tuple[bytes, dict[str, Any]]:
     """Predictions as a Parquet file, and the decision on them for some model; made once, as it takes its time."""
-    held_out = make_held_out(num_subjects, separation=separation)
-    held_out = with_weights(held_out) if weighted else held_out
-    content = held_out.to_parquet(index=False)
-    return content, make_decision(held_out, make_policy(), "0" * 64, hashlib.sha256(content).hexdigest())
+    held_out, tuning = (
+        make_held_out(num, separation=separation, seed=seed) for num, seed in ((num_subjects, 0), (300, 1))
+    )
+    tuning = tuning.assign(part="tuning", subject_id="tuned-" + tuning["subject_id"])
+    held_out, tuning = (with_weights(people) if weighted else people for people in (held_out, tuning))
+    content, policy = pd.concat([tuning, held_out]).to_parquet(index=False), make_policy()
+    facts, point = dict.fromkeys(FACTS, True), operating_point(tuning, policy.operating_point)
+    digest = hashlib.sha256(content).hexdigest()
+    return content, make_decision(held_out, policy, "0" * 64, digest, point, **facts)
 
 
 def sealed(decision: dict[str, Any]) -> dict[str, Any]:

@@ -3,11 +3,13 @@
 import json
 from collections.abc import Callable
 
+import pandas as pd
 import pytest
 
 from cohorts.errors import InputError
-from cohorts.files import canonical_json
+from cohorts.files import canonical_json, digest_of_file
 from tests.validation.cases import Candidate, flip, sealed
+from validation.candidate import check_comparison, check_look
 from validation.registry import Refused, Registry
 from validation.report import render
 
@@ -96,8 +98,8 @@ def test_other_predictions_or_another_report_are_noticed(registry: Registry, can
     "change",
     [
         lambda d: d.update(findings=None),
-        lambda d: d["findings"][1].update(lower="high"),
-        lambda d: d["findings"][1].update(surprise=1),
+        lambda d: d["findings"][-1].update(lower="high"),
+        lambda d: d["findings"][-1].update(surprise=1),
         lambda d: d.pop("findings"),
     ],
 )
@@ -106,7 +108,7 @@ def test_a_decision_that_is_none_is_one_clear_error(registry: Registry, judged: 
     decision = json.loads(first.decision.read_text())
     change(decision)
     first.decision.write_text(json.dumps(decision))
-    with pytest.raises(InputError, match="cannot be read as a decision"):
+    with pytest.raises(InputError, match=r"cannot be read as a decision|findings is missing or no list"):
         registry.promote(first.decision, first.bundle)
 
 
@@ -121,3 +123,44 @@ def test_a_bundle_that_was_not_judged_is_refused(registry: Registry, candidate: 
     first, second = candidate(), candidate("second")
     with pytest.raises(InputError, match=f"is the bundle {second.digest[:12]}, but {first.digest[:12]} was judged"):
         registry.promote(first.decision, second.bundle)
+
+
+FORGERIES: dict[str, tuple[Callable, str]] = {
+    "another threshold": (lambda d: d["operating_point"].update(threshold=0.01), "what the operating point is"),
+    "a group left out": (lambda d: d["declared_groups"].pop("sex"), "which sensitive features there are"),
+    "a champion that was not scored": (lambda d: d.update(champion="f" * 64), "whether there is a champion"),
+    "other facts": (lambda d: d["findings"][0].update(title="The sky is blue"), "which facts must hold"),
+    "a better table": (lambda d: d["tables"]["groups"][0].update(value=0.99), "its table groups does not follow"),
+    "a better figure": (lambda d: d["tables"]["performance"][0].update(value=0.99), "its table performance does not"),
+}
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+def test_a_forged_decision_with_fitting_digests_is_refused(registry: Registry, candidate: Make, name: str) -> None:
+    change, message = FORGERIES[name]
+    first = candidate()
+    forge(first, change)
+    with pytest.raises(InputError, match=message):
+        registry.promote(first.decision, first.bundle)
+
+
+def test_subjects_that_were_doubled_are_refused(registry: Registry, candidate: Make) -> None:
+    first = candidate()
+    file = first.decision.with_name("predictions.parquet")
+    table = pd.read_parquet(file)
+    pd.concat([table, table]).to_parquet(file, index=False)
+    forge(first, lambda decision: decision.update(predictions={"digest": digest_of_file(file)}))
+    with pytest.raises(InputError, match="rows repeat a subject"):
+        registry.promote(first.decision, first.bundle)
+
+
+def test_without_the_comparison_that_its_policy_asks_for_a_model_is_refused() -> None:
+    policy = {"checks": [{"kind": "non_inferiority"}], "looks": 3}
+    unsaid = {"policy": policy, "model": {"digest": "b" * 64}}
+    with pytest.raises(InputError, match="compared with the champion none"):
+        check_comparison(unsaid, "a" * 64)
+    look = {"action": "look", "held_out": "h", "model": "b" * 64}
+    check_look({**unsaid, "looks": {"held_out": "h"}}, [look])
+    for entries in ([], [{**look, "model": "c" * 64}], [{**look, "held_out": "g"}]):
+        with pytest.raises(InputError, match="has counted none of this model"):
+            check_look({**unsaid, "looks": {"held_out": "h"}}, entries)

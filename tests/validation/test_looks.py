@@ -48,7 +48,7 @@ def test_a_refused_first_look_makes_no_registry(ledger: Ledger) -> None:
 
 
 def test_earlier_looks_tell_their_outcome_where_there_was_one(ledger: Ledger) -> None:
-    policy = make_policy({"kind": "integrity"})
+    policy = make_policy({"kind": "floor", "metric": "auroc", "floor": 0.5})
     for model in ("m1", "m2", "m3"):
         look(ledger, held_out=HERE, model=model)
     decision = decision_on(make_held_out(200), policy, "m1")

@@ -46,12 +46,24 @@ def test_another_bundle_in_the_champions_place_is_noticed(registry: Registry, ju
 def test_rollback_goes_to_the_champion_before_and_is_recorded(registry: Registry, judged: Make) -> None:
     first, second = judged(), judged("second")
     registry.promote(first.decision, first.bundle)
-    with pytest.raises(InputError, match="has had one champion only"):
+    with pytest.raises(InputError, match="has no champion before the present one"):
         registry.rollback()
     registry.promote(second.decision, second.bundle)
     assert registry.rollback()["bundle"] == first.digest
     assert [entry["action"] for entry in registry.verify()] == ["promote", "promote", "rollback"]
     assert (registry.folder / "champion").read_text().strip() == first.digest
+
+
+def test_rollback_twice_goes_back_twice_and_never_forward(registry: Registry, judged: Make) -> None:
+    first, second, third = judged(), judged("second"), judged("third")
+    for one in (first, second, third):
+        registry.promote(one.decision, one.bundle)
+    assert registry.rollback()["bundle"] == second.digest
+    assert registry.rollback()["bundle"] == first.digest
+    with pytest.raises(InputError, match="has no champion before the present one"):
+        registry.rollback()
+    assert registry.promote(third.decision, third.bundle)["bundle"] == third.digest
+    assert registry.rollback()["bundle"] == first.digest
 
 
 def test_rollback_refuses_a_champion_that_was_changed_since(registry: Registry, judged: Make) -> None:

@@ -214,7 +214,7 @@ def test_changed_weights_are_noticed_by_digest_and_by_what_follows_from_them(
     heavier.to_parquet(file, index=False)
     with pytest.raises(InputError, match="are not those that were judged"):
         registry.promote(first.decision, first.bundle)
-    change_weights(second, lambda table: table.eval("weight = weight + 3 * label * score"))
+    change_weights(second, lambda table: table.eval("weight = weight + 3 * label * score * (part == 'held_out')"))
     with pytest.raises(InputError, match="its findings do not follow from its predictions"):
         registry.promote(second.decision, second.bundle)
 

@@ -8,6 +8,15 @@ from validation.findings import Finding
 if TYPE_CHECKING:
     from validation.policy import Policy
 
+FACTS = (
+    "Model and controls were trained and tuned on exactly the subjects of this split",
+    "No subject is both held out and trained or tuned on",
+    "Controls are the model's network, trained with the model's options",
+    "No control started from a pretrained network",
+    "The operating point that was fixed before scoring is the one that the tuning subjects give",
+)
+"""What must hold of a model that is judged."""
+
 
 class Integrity(Check):
     """Nothing was changed, and nobody who is held out was trained or tuned on."""
