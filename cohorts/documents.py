@@ -115,14 +115,14 @@ def check_document(model: type[Checked], content: Any, where: str, fields: str) 
         return model.model_validate(content)
     except ValidationError as error:
         sentences = [s for item in error.errors() for s in _sentences(item, fields, getattr(model, "of_kinds", ()))]
-        raise InputError([f"{where}: {sentence}" for sentence in sentences]) from None
+        raise InputError([f"{where}: {sentence}" for sentence in dict.fromkeys(sentences)]) from None
 
 
 def _sentences(item: Any, fields: str, of_kinds: Sequence[str]) -> list[str]:
     place = [str(part) for part in item["loc"]]
     if place and place[0] in of_kinds:
         del place[2:3]
-    field = ".".join(place) or "as a whole"
+    field = ".".join(part for part in place if not part.startswith("literal[")) or "as a whole"
     message = item["msg"].removeprefix("Value error, ")
     if item["type"] == "extra_forbidden":
         message = f"is not a field; {fields}"

@@ -34,7 +34,7 @@ def promote(
         model: Bundle that the decision judges, where it was moved since.
         sign_off: Name of somebody who answers for the decision, with --role and --note; promotes nothing.
         role: As what somebody signs.
-        note: What somebody who signs has to say.
+        note: What somebody who signs has to say, or why the registry is rolled back.
         waive: Reason to allow an INSUFFICIENT, with --signers and --expires; promotes nothing yet.
         signers: Names of the two people who waive.
         expires: Last day of the waiver, as YYYY-MM-DD, at most 365 days away.

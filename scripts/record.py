@@ -13,6 +13,8 @@ from validation.judging_again import SUBSETS
 from validation.policy import Policy
 
 PREDICTIONS = "predictions.parquet"
+USUAL = 11  # people of whom a figure is shown
+RECIPE = ("masking", "training", "calibration")
 
 
 def facts_of(case: Case, *, point_kept: bool) -> dict[str, bool]:
@@ -24,8 +26,7 @@ def facts_of(case: Case, *, point_kept: bool) -> dict[str, bool]:
     """
     bundles = [case.model, *case.controls.values()]
     same_split = all(bundle.provenance["depends_on"]["split"] == case.split.fingerprint for bundle in bundles)
-    recipe = ("masking", "training", "calibration")
-    recipes = [{key: bundle.provenance["options"].get(key) for key in recipe} for bundle in bundles]
+    recipes = [{key: bundle.provenance["options"].get(key) for key in RECIPE} for bundle in bundles]
     same_network = all(
         b.options == case.model.options and r == recipes[0] for b, r in zip(bundles, recipes, strict=True)
     )
@@ -58,7 +59,12 @@ def record_of(stage: Stage, case: Case, policy: Policy, point: Mapping[str, Any]
         "operating_point": dict(point),
         "predictions": {"digest": digest_of_file(stage.folder / PREDICTIONS)},
         "subsets": {"digest": digest_of_file(stage.folder / SUBSETS)},
-        "notes": [*notes_on(case.people), *_notes_on_elsewhere(case), *notes_on_policy(policy)],
+        "notes": [
+            *notes_on(case.people),
+            *_notes_on_controls(case),
+            *_notes_on_elsewhere(case),
+            *notes_on_policy(policy),
+        ],
         "provenance": provenance(dict(case.model.provenance)),
     }
 
@@ -75,12 +81,33 @@ def provenance(training: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def notes_on_policy(policy: Policy) -> list[str]:
-    """That nobody answers for the numbers of a shipped policy."""
-    if not policy.owner.startswith("PLACEHOLDER"):
-        return []
-    return [
-        f"policy {policy.name}: has no owner yet, so nobody answers for its numbers; copy it, decide them, and sign"
-    ]
+    """That nobody answers for the numbers of a shipped policy, or that it shows figures of few people."""
+    notes = []
+    if policy.owner.startswith("PLACEHOLDER"):
+        notes.append(
+            f"policy {policy.name}: has no owner yet, so nobody answers for its numbers; copy it, decide them, and sign"
+        )
+    if policy.smallest_group < USUAL:
+        notes.append(f"policy {policy.name}: shows figures of {policy.smallest_group} people and more, not of {USUAL}")
+    return notes
+
+
+def _notes_on_controls(case: Case) -> list[str]:
+    """Which control was trained otherwise than the model, and in what."""
+    own = case.model.provenance["options"]
+    notes = []
+    for name, bundle in case.controls.items():
+        theirs = bundle.provenance["options"]
+        other = [f"{part}.{key}" for part in RECIPE for key in _differing(own.get(part), theirs.get(part))]
+        other += [] if bundle.options == case.model.options else ["network"]
+        if other:
+            notes.append(f"control {name}: was trained otherwise than the model, in {', '.join(other)}")
+    return notes
+
+
+def _differing(one: Any, other: Any) -> list[str]:
+    one, other = one or {}, other or {}
+    return [key for key in sorted({*one, *other}) if one.get(key) != other.get(key)]
 
 
 def _notes_on_elsewhere(case: Case) -> list[str]:

@@ -16,7 +16,7 @@ NEEDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "decision": ((), ("model", "key")),
     "sign_off": (("decision", "role", "note"), ("key",)),
     "waive": (("decision", "signers", "expires"), ("key",)),
-    "rollback": ((), ("key",)),
+    "rollback": ((), ("key", "note")),
     "verify": ((), ()),
     "history": ((), ()),
     "make_key": ((), ("key",)),
@@ -57,7 +57,7 @@ def record(registry: "Registry", kind: str, options: Mapping[str, Any]) -> None:
     decision: Path | None = options["decision"]
     content = read_decision(decision) if decision else {}
     if kind == "rollback":
-        entry = registry.rollback()
+        entry = registry.rollback(options["note"])
         done = f"champion is {entry['bundle'][:12]} again"
     elif kind == "make_key":
         entry = registry.ledger.introduce_key(options["make_key"])
@@ -103,7 +103,8 @@ def told(entry: Mapping[str, Any]) -> str:
     about = f"bundle {entry['bundle'][:12]}  decision {entry['decision'][:12]}" if "bundle" in entry else ""
     match entry["action"]:
         case "promote" | "rollback":
-            return about + (f"  waiver {entry['waiver'][:12]}" if "waiver" in entry else "")
+            said = f"  waiver {entry['waiver'][:12]}" if "waiver" in entry else ""
+            return about + said + (f"  {entry['note']}" if "note" in entry else "")
         case "sign_off":
             return f"{about}  {entry['verdict']}, by {entry['name']}, {entry['role']}: {entry['note']}"
         case "waiver":

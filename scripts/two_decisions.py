@@ -18,7 +18,7 @@ def tell_apart(paths: Sequence[str]) -> None:
 
     if len(paths) != 2:
         raise InputError(f"compare: give two decisions, such as a/decision.json b/decision.json (given: {len(paths)})")
-    found = compare_decisions(Path(paths[0]), Path(paths[1]))
+    found = compare_decisions(*(path / "decision.json" if path.is_dir() else path for path in map(Path, paths)))
     for place, decision in zip(("first", "second"), found["decisions"], strict=True):
         auroc = decision["auroc"]
         figures = (
@@ -36,11 +36,15 @@ def tell_apart(paths: Sequence[str]) -> None:
         for row in found["differences"]:
             say(f"  {row['metric']:<12} {row['scope']:<16} {_interval(row)}  {row['support']} {row['unit']}")
     say("")
-    changed = [row for row in found["verdicts"] if row["first"] != row["second"]]
-    same = len(found["verdicts"]) - len(changed)
-    say(f"verdicts: {len(changed)} differ, {same} are the same")
+    both = [row for row in found["verdicts"] if row["first"] and row["second"]]
+    changed = [row for row in both if row["first"] != row["second"]]
+    say(f"verdicts: {len(changed)} differ, {len(both) - len(changed)} are the same")
     for row in changed:
-        say(f"  {row['first'] or 'not asked'} -> {row['second'] or 'not asked'}: {row['name']}")
+        say(f"  {row['first']} -> {row['second']}: {row['name']}")
+    for place in ("first", "second"):
+        alone = sum(bool(row[place]) for row in found["verdicts"]) - len(both)
+        if alone:
+            say(f"  {alone} more were asked for in the {place} decision alone")
 
 
 def _interval(row: dict[str, Any]) -> str:

@@ -15,6 +15,7 @@ from tests.validation.cases import make_held_out, make_policy
 @pytest.fixture
 def policy_file(tmp_path: Path) -> Path:
     checks: list[dict[str, Any]] = [
+        {"kind": "integrity"},
         {"kind": "floor", "metric": "auroc", "floor": 0.7},
         {"kind": "no_negative_transfer", "controls": ["scratch"], "margin": 0.03},
         {"kind": "non_inferiority", "metric": "auroc", "margin": 0.02},
@@ -44,6 +45,7 @@ def test_predictions_of_another_tool_are_judged_and_what_needs_the_model_is_said
     decision = json.loads((tmp_path / "judged" / "decision.json").read_text())
     verdicts = {finding["kind"]: finding["verdict"] for finding in decision["findings"]}
     assert verdicts == {
+        "integrity": "PASS",
         "floor": "PASS",
         "no_negative_transfer": "NOT APPLICABLE",
         "non_inferiority": "NOT APPLICABLE",
@@ -127,6 +129,26 @@ def test_two_decisions_are_put_beside_each_other(tmp_path: Path, policy_file: Pa
     assert code == 0, said
     assert "Sensitivity  sex female       -0." in said
     assert "PASS -> FAIL: Sensitivity, sex female" in said
+    assert call("validate", "--compare", tmp_path / "a", tmp_path / "b") == (0, said), "folders do as well"
     code, said = call("validate", "--compare", tmp_path / "a" / "decision.json")
     assert code == 2
     assert "give two decisions" in said
+
+
+def test_three_columns_are_enough_to_be_judged(tmp_path: Path) -> None:
+    predictions()[["subject_id", "label", "score"]].to_csv(tmp_path / "given.csv", index=False)
+    policy = tmp_path / "policy.yaml"
+    checks: list[dict[str, Any]] = [{"kind": "integrity"}, {"kind": "floor", "metric": "auroc", "floor": 0.7}]
+    policy.write_text(yaml.safe_dump(make_policy(*checks).model_dump(mode="json")))
+    code, said = judge(tmp_path, policy, "--threshold", "0.3")
+    assert code == 0, said
+
+
+def test_an_operating_point_that_was_changed_in_between_is_an_error(tmp_path: Path, policy_file: Path) -> None:
+    predictions().to_csv(tmp_path / "given.csv", index=False)
+    assert judge(tmp_path, policy_file, "--threshold", "0.3")[0] == 0
+    (tmp_path / "judged" / "decision.json").unlink()
+    point = tmp_path / "judged" / "operating_point.json"
+    point.write_text(point.read_text().replace("0.3", "0.1"))
+    code, said = judge(tmp_path, policy_file, "--threshold", "0.3")
+    assert code == 5, said

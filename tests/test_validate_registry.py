@@ -10,6 +10,7 @@ import yaml
 from tests.chain import QUICK, call
 
 COMPARED = [
+    {"kind": "integrity"},
     {"kind": "floor", "metric": "auroc", "floor": 0.55},
     {"kind": "non_inferiority", "metric": "auroc", "margin": 0.4},
     {"kind": "non_inferiority", "metric": "sensitivity", "margin": 0.45, "by_group": True},

@@ -132,10 +132,13 @@ class Registry:
             files = self._keep(decision_path, decision["digest"])
             return self.ledger.append(entries, "promote", bundle=digest, files=files, **grounds)
 
-    def rollback(self) -> Entry:
+    def rollback(self, note: str | None = None) -> Entry:
         """Make the champion before the present one, which passed or whose waiver still holds, champion again.
 
         Called twice it goes back twice: a champion that was rolled back comes back by a promotion alone.
+
+        Args:
+            note: Why, for the ledger; None where nobody says.
 
         Raises:
             InputError: There is none, or its bundle or decision was changed since.
@@ -150,7 +153,8 @@ class Registry:
                 grounds = self._grounds(entries, entry)
                 if grounds is not None:
                     kept = {key: entry[key] for key in ("bundle", "decision", "files")}
-                    return self.ledger.append(entries, "rollback", **kept, **grounds)
+                    said = {} if note is None else {"note": note}
+                    return self.ledger.append(entries, "rollback", **kept, **grounds, **said)
             raise InputError(
                 f"registry {self.folder}: every other champion stood on a waiver that has expired, so there is none to "
                 "go back to; waive again, or promote another model"

@@ -251,3 +251,10 @@ def test_what_is_far_under_its_threshold_fails_among_many_findings() -> None:
     evidence = replace(make_evidence(held_out), declared={"sex": names})
     found = evaluate(make_policy({"kind": "gap_by_group", "metric": "sensitivity", "margin": 0.2}), evidence)
     assert verdicts(found)["sex g00 minus others"] == "FAIL"
+
+
+def test_nothing_measured_is_no_pass() -> None:
+    policy = make_policy({"kind": "integrity"})
+    found = as_data(evaluate(policy, make_evidence(make_held_out(50))))
+    assert [finding["verdict"] for finding in found] == ["PASS"]
+    assert judge_again(found, policy) == "ERROR"

@@ -1,8 +1,11 @@
 """Policies and operating points: what is refused, what is chosen."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from cohorts.errors import InputError
 from tests.validation.cases import make_held_out, make_policy
@@ -130,3 +133,25 @@ def test_missing_columns_are_all_named() -> None:
     assert [problem.split(";")[0] for problem in caught.value.problems] == [
         f"predictions: no column {name}" for name in ("part", "site", "score", "pattern")
     ]
+
+
+@pytest.mark.parametrize(
+    ("checks", "message"),
+    [
+        ([{"kind": "floor", "metric": "auroc", "floor": 0.7}], "there must be {kind: integrity} among them"),
+        ([{"kind": "integrity"}, {"kind": "integrity"}], "number 2 is the same as an earlier one"),
+    ],
+)
+def test_a_policy_must_ask_for_integrity_and_nothing_twice(tmp_path: Path, checks: list, message: str) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text(yaml.safe_dump(make_policy(*checks).model_dump(mode="json")))
+    with pytest.raises(InputError, match=message):
+        load_policy(str(path))
+
+
+def test_a_wrong_metric_is_said_once() -> None:
+    with pytest.raises(InputError) as caught:
+        make_policy({"kind": "floor", "metric": "acuracy", "floor": 0.7})
+    places = [problem.split(": ")[1] for problem in caught.value.problems]
+    assert places == sorted(set(places))
+    assert not any("literal" in place for place in places)

@@ -159,3 +159,22 @@ def test_one_group_and_no_sensitive_feature_have_reports() -> None:
     assert "sex male: declared, but there is nobody of it" in render(make_decision(held_out, make_policy(), "ab" * 32))
     nobody = make_large(0, 2, 600)
     assert "no sensitive feature is declared" in render(nobody)
+
+
+def test_the_table_of_net_benefit_has_rows(few_women: dict[str, Any]) -> None:
+    html = render(few_women)
+    table = html[html.index("Treat nobody</th>") :].partition("</table>")[0]
+    assert table.count("<tr>") == 12
+
+
+def test_each_feature_has_one_table_of_mitigations_with_all_its_ways(few_women: dict[str, Any]) -> None:
+    def row(feature: str, way: str) -> dict[str, Any]:
+        figures = {"metric": "sensitivity", "value": 0.8, "lower": 0.7, "upper": 0.9, "support": 300}
+        return {"mitigation": way, "feature": feature, "group": "some", **figures}
+
+    tried = [row("age", "as it is"), row("sex", "as it is"), row("age", "reweighed")]
+    html = render({**few_women, "tables": few_women["tables"] | {"mitigation": tried}})
+    assert html.count("<caption>Rates by age</caption>") == 1
+    table = html[html.index("<caption>Rates by age</caption>") :].partition("</table>")[0]
+    assert "as it is" in table
+    assert "reweighed" in table

@@ -24,7 +24,7 @@ class Floor(Check):
     """A metric on the whole held-out cohort is at least a floor."""
 
     kind: Literal["floor"]
-    metric: Literal["auroc", "auprc_lift", "brier_skill"] | RateMetric
+    metric: Literal["auroc", "auprc_lift", "brier_skill", "sensitivity", "specificity", "ppv"]
     """auroc; auprc_lift, the area under the precision-recall curve over the prevalence; brier_skill, 1 - Brier score
     over that of the prevalence; or a rate at the operating point."""
     floor: float = Field(ge=0)
