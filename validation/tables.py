@@ -50,10 +50,10 @@ def tables_of(
     made = {
         "people": _people(people, declared),
         "availability": _ordered(availability(people, modalities, "part", alpha), {"group": PARTS}),
-        "performance": performance(held_out, threshold, alpha),
-        "comparisons": gains_over_others(held_out, alpha),
+        "performance": performance(held_out, threshold, alpha, least),
+        "comparisons": gains_over_others(held_out, alpha, least),
         "sites": auroc_by(held_out, held_out["site"], alpha),
-        "patterns": performance_by_pattern(held_out, PATTERN_SHARE_SHOWN, alpha),
+        "patterns": performance_by_pattern(held_out, _pattern_share(policy), alpha),
         "groups": audit(held_out, threshold, alpha, declared),
         "availability_by_group": _availability_by_group(held_out, modalities, alpha, declared),
         "mitigation": pd.DataFrame() if mitigation is None else mitigation,
@@ -65,6 +65,12 @@ def tables_of(
         "thresholds": rates_by_threshold(held_out, threshold, alpha, declared, least),
         **modality_tables(evidence, alpha, least),
     }
+
+
+def _pattern_share(policy: Policy) -> float:
+    """Share under which patterns are joined: that of the check, as the differences of two cuts would tell of a few."""
+    shares = [check.least_share for check in policy.checks if check.kind == "pattern_floor"]
+    return max(shares, default=PATTERN_SHARE_SHOWN)
 
 
 def _ordered(table: pd.DataFrame, orders: Mapping[str, Sequence[str]]) -> pd.DataFrame:
