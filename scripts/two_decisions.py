@@ -22,8 +22,9 @@ def tell_apart(paths: Sequence[str]) -> None:
     found = compare_decisions(Path(paths[0]), Path(paths[1]))
     for place, decision in zip(("first", "second"), found["decisions"], strict=True):
         say(
-            f"{place:<8} {decision['verdict']:<12} {in_words(decision['auroc'])}, "
-            f"threshold {decision['threshold']:g}, policy {decision['policy']}, model {decision['model'][:12]}, {decision['created']}"
+            f"{place:<8} {decision['verdict']:<12} {in_words(decision['auroc'])}, threshold "
+            f"{decision['threshold']:g}, policy {decision['policy']}, model {decision['model'][:12]}, "
+            f"{decision['created']}"
         )
     say("")
     if found["unpaired"]:

@@ -1,4 +1,4 @@
-"""Few positives, flagged or unflagged of all held-out subjects, and small patterns, follow from nothing that is shown."""
+"""Few positives, flagged or unflagged of everybody, and small patterns: they follow from nothing that is shown."""
 
 import json
 from pathlib import Path
