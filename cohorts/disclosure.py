@@ -127,7 +127,7 @@ def _counts(rows: Sequence[Row], least: int) -> list[dict[str, Shown]]:
     """Counts of a family as they are shown, a map a row; "flagged" besides where there are rates of groups."""
     first = rows[0]
     if "num_subjects" not in first and "num_present" not in first:
-        return [{"support": shown} for shown in _supports(rows, least)] if "support" in first else [{} for _ in rows]
+        return _of_everybody(rows, least) if "support" in first else [{} for _ in rows]
     by_metric = "metric" in first and "group" in first
     # In the order of names, so that every table with these groups has the same partner.
     keys = {position: str(row["group"]) if "group" in row else "" for position, row in enumerate(rows)}
@@ -171,10 +171,20 @@ def _of_groups(groups: Sequence[Row], flagged: Mapping[str, int] | None, least: 
     return [{name: counts[number] for name, counts in shown.items()} for number in range(len(groups))]
 
 
-def _supports(rows: Sequence[Row], least: int) -> list[Shown]:
-    """Supports of rates of everybody, of whom the largest support says how many they are."""
+def _of_everybody(rows: Sequence[Row], least: int) -> list[dict[str, Shown]]:
+    """Supports of everybody, of whom the largest says how many they are; a rate rests on who is flagged as well."""
     everybody = max(int(row["support"]) for row in rows)
-    return [of_parts([everybody], [int(row["support"])], least)[0][0] for row in rows]
+    found: list[dict[str, Shown]] = []
+    flagged: dict[str, Shown] = {}
+    for row in rows:
+        (support,), (rest,) = of_parts([everybody], [int(row["support"])], least)
+        found.append({"support": support})
+        if row.get("metric") == "ppv":
+            flagged = {"flagged": support, "unflagged": rest}
+    return [
+        counts | (flagged if row.get("metric") in (*SUPPORTS, "ppv") else {})
+        for counts, row in zip(found, rows, strict=True)
+    ]
 
 
 def _figures(row: Row, counts: Mapping[str, Shown], least: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cohorts.errors import InputError, raise_if
 from scripts.command_line import say
+from scripts.summary import in_words
 
 if TYPE_CHECKING:
     from validation.registry import Registry
@@ -113,9 +114,8 @@ def told(entry: Mapping[str, Any]) -> str:
         case "look":
             return f"held-out cohort {entry['held_out'][:12]}  bundle {entry['model'][:12]}"
         case "judged":
-            figures = entry["auroc"] and "AUROC {value:.3f} [{lower:.3f}, {upper:.3f}]".format(**entry["auroc"])
             judged = f"bundle {entry['model'][:12]}  decision {entry['decision'][:12]}"
-            return f"held-out cohort {entry['held_out'][:12]}  {judged}  {entry['verdict']}, {figures or 'no AUROC'}"
+            return f"held-out cohort {entry['held_out'][:12]}  {judged}  {entry['verdict']}, {in_words(entry['auroc'])}"
         case "key":
             return f"public key {hashlib.sha256(entry['public_key'].encode()).hexdigest()[:12]}"
     return ""

@@ -1,5 +1,6 @@
 """What a workflow tells at its end, and leaves as summary.json."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,11 @@ def summarise(out: Path, candidate: str) -> dict[str, Any]:
 def tell(summary: dict[str, Any]) -> str:
     """Print the summary and return its verdict."""
     auroc = summary["auroc"]
+    area = f"{in_words(auroc)} on {auroc['support']} held-out subjects".removeprefix("AUROC ")
     place = f"champion of {summary['registry']}" if summary["champion"] else "not promoted"
     lines = {
         "verdict": summary["verdict"],
-        "AUROC": "{value:.3f} [{lower:.3f}, {upper:.3f}] on {support} held-out subjects".format(**auroc),
+        "AUROC": area,
         "worst group": summary["worst_group"],
         "too small": ", ".join(summary["too_small_to_judge"]) or "no group",
         "report": summary["report"],
@@ -50,3 +52,15 @@ def tell(summary: dict[str, Any]) -> str:
         each = f"{count} reasons not to promote it, each" if count > 1 else "1 reason not to promote it,"
         say(f"{'':<12} {each} in the report")
     return str(summary["verdict"])
+
+
+def in_words(auroc: Mapping[str, Any] | None) -> str:
+    """An AUROC with its bounds; what has no bounds, as it rests on a few, is not told.
+
+    Example:
+        >>> in_words({"value": 0.8, "lower": 0.75, "upper": 0.85}), in_words({"value": 0.8, "lower": None})
+        ('AUROC 0.800 [0.750, 0.850]', 'no AUROC')
+    """
+    if not auroc or None in auroc.values():
+        return "no AUROC"
+    return "AUROC {value:.3f} [{lower:.3f}, {upper:.3f}]".format(**auroc)

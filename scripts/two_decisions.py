@@ -6,6 +6,7 @@ from typing import Any
 
 from cohorts.errors import InputError
 from scripts.command_line import say
+from scripts.summary import in_words
 
 
 def tell_apart(paths: Sequence[str]) -> None:
@@ -20,13 +21,10 @@ def tell_apart(paths: Sequence[str]) -> None:
         raise InputError(f"compare: give two decisions, such as a/decision.json b/decision.json (given: {len(paths)})")
     found = compare_decisions(*(path / "decision.json" if path.is_dir() else path for path in map(Path, paths)))
     for place, decision in zip(("first", "second"), found["decisions"], strict=True):
-        auroc = decision["auroc"]
-        figures = (
-            "no AUROC" if auroc["value"] is None else "AUROC {value:.3f} [{lower:.3f}, {upper:.3f}]".format(**auroc)
-        )
         say(
-            f"{place:<8} {decision['verdict']:<12} {figures}, threshold {decision['threshold']:g}, policy "
-            f"{decision['policy']}, model {decision['model'][:12]}, {decision['created']}"
+            f"{place:<8} {decision['verdict']:<12} {in_words(decision['auroc'])}, threshold "
+            f"{decision['threshold']:g}, policy {decision['policy']}, model {decision['model'][:12]}, "
+            f"{decision['created']}"
         )
     say("")
     if found["unpaired"]:

@@ -18,17 +18,26 @@ __all__ = ["COUNTS", "FIGURES", "coarsened", "families_with_few", "suppressed"]
 P_VALUES = (1e-6, 1e-5, 1e-4, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 
-def families_with_few(held_out: pd.DataFrame, least: int) -> set[str]:
-    """Sensitive features of which some group has from 1 to `least` - 1 subjects, positives or negatives.
+def families_with_few(held_out: pd.DataFrame, threshold: float, least: int) -> set[str]:
+    """Families of which somebody has from 1 to `least` - 1 subjects, positives, negatives, flagged or unflagged ones.
 
     The negatives of a group, by a check of specificity, and its size would tell its positives, so that all checks of
-    such a feature are shown as if each had a hidden group.
+    such a family are shown as if each had a hidden group.
+
+    Args:
+        held_out: Predictions.
+        threshold: A score at or above it is flagged.
+        least: Smallest count that is shown.
+
+    Returns:
+        Sensitive features, and "" for the checks of everybody.
     """
     found = set()
-    for name in sensitive_features(held_out):
-        counts = pd.crosstab(held_out[SENSITIVE + name], held_out["label"])
-        every = pd.concat([counts, counts.sum(axis=1)], axis=1)
-        if ((every > 0) & (every < least)).any(axis=None):
+    sides = (held_out["label"], held_out["score"] >= threshold)
+    families = {name: held_out[SENSITIVE + name] for name in sensitive_features(held_out)}
+    for name, group in ({"": pd.Series("all", held_out.index)} | families).items():
+        counts = [group.value_counts(), *(pd.crosstab(group, side) for side in sides)]
+        if any(((count > 0) & (count < least)).any(axis=None) for count in counts):
             found.add(name)
     return found
 
@@ -39,14 +48,14 @@ def coarsened(findings: Sequence[Finding], least: int, hidden: Collection[str] =
     Args:
         findings: With exact figures.
         least: Smallest count that is shown.
-        hidden: Families that have a hidden count elsewhere.
+        hidden: Families that have a hidden count elsewhere, from `families_with_few`.
 
     Returns:
         Values rounded, bounds rounded outwards, p-values upwards; in a family of which one member shows no figure,
         more coarsely, with `least` for every support, which says nothing of the hidden one. Their bounds, to two
         decimals, still tell a support to about a tenth: they are what is judged, and stay.
     """
-    hidden = ({finding.family for finding in findings if finding.basis == "too_few"} | set(hidden)) - {""}
+    hidden = {finding.family for finding in findings if finding.basis == "too_few"} - {""} | set(hidden)
     return [_coarsened(finding, finding.family in hidden, least) for finding in findings]
 
 

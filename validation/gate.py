@@ -33,8 +33,8 @@ def evaluate(policy: Policy, evidence: Evidence) -> list[Finding]:
     """Findings of every check, in the policy's order."""
     findings: list[Finding] = []
     gathered = [check.gather(evidence, policy) or [check.nothing_found()] for check in policy.checks]
-    hidden = families_with_few(evidence.held_out, policy.smallest_group)
-    hidden |= {finding.family for of_rule in gathered for finding in of_rule if finding.basis == "too_few"}
+    hidden = {finding.family for of_rule in gathered for finding in of_rule if finding.basis == "too_few"} - {""}
+    hidden |= families_with_few(evidence.held_out, evidence.threshold, policy.smallest_group)
     for number, rule in enumerate(policy.checks):
         found = [replace(finding, check=number, kind=rule.kind) for finding in gathered[number]]
         found = coarsened(found, policy.smallest_group, hidden)

@@ -9,26 +9,29 @@ from validation.predictions import weights_of
 from validation.ratio import Ratio
 
 
-def performance(held_out: pd.DataFrame, threshold: float, alpha: float) -> pd.DataFrame:
+def performance(held_out: pd.DataFrame, threshold: float, alpha: float, least: int) -> pd.DataFrame:
     """Metrics with their intervals.
 
     Args:
         held_out: Predictions, at least two subjects.
         threshold: Operating point.
         alpha: One-sided level of the bounds.
+        least: Smallest number of positives, and of negatives, of whom a figure is given that rests on both.
 
     Returns:
-        One row a metric: metric, value, lower, upper, support, unit. AUROC by DeLong, rates by Wilson, Brier score by
-        the normal distribution, observed / expected by it on the log scale; all by the weights, if any, where a support
-        counts people.
+        One row a metric: metric, value, lower, upper (NaN where undefined, or of a few), support, unit. AUROC by
+        DeLong, rates by Wilson, Brier score by the normal distribution, observed / expected by it on the log scale; all
+        by the weights, if any, where a support counts people.
     """
     label, score, weight = held_out["label"].to_numpy(), held_out["score"].to_numpy(), weights_of(held_out)
     estimands: dict[str, Estimand] = {"auroc": Auroc.of(label, score, weight)}
     estimands |= {metric: rate_at(metric, held_out, threshold) for metric in METRICS}
     estimands["brier"] = Mean.over((score - label) ** 2, weight)
     estimands["observed / expected"] = Ratio.observed_expected(label, score, weight)
-    rows = [_row(metric, estimand, alpha) for metric, estimand in estimands.items()]
-    return pd.DataFrame(rows)
+    table = pd.DataFrame([_row(metric, estimand, alpha) for metric, estimand in estimands.items()])
+    if min((label == 1).sum(), (label == 0).sum()) < least:
+        table.loc[~table["metric"].isin(list(METRICS)), ["value", "lower", "upper"]] = np.nan
+    return table
 
 
 def auroc_by(held_out: pd.DataFrame, by: pd.Series, alpha: float) -> pd.DataFrame:

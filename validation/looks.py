@@ -89,7 +89,7 @@ def record_outcome(ledger: Ledger, *, held_out: str, decision: Mapping[str, Any]
             model=decision["model"]["digest"],
             decision=decision["digest"],
             verdict=decision["verdict"],
-            auroc=figures[0] if figures and figures[0]["value"] is not None else None,
+            auroc=figures[0] if figures and None not in figures[0].values() else None,
         )
 
 

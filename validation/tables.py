@@ -60,10 +60,10 @@ def tables_of_predictions(policy: Policy, evidence: Evidence) -> dict[str, list[
     held_out, threshold = evidence.held_out, evidence.threshold
     alpha, least, declared = policy.alpha, policy.smallest_group, evidence.declared
     made = {
-        "performance": performance(held_out, threshold, alpha),
-        "comparisons": gains_over_others(held_out, alpha),
+        "performance": performance(held_out, threshold, alpha, least),
+        "comparisons": gains_over_others(held_out, alpha, least),
         "sites": auroc_by(held_out, held_out["site"], alpha),
-        "patterns": performance_by_pattern(held_out, PATTERN_SHARE_SHOWN, alpha),
+        "patterns": performance_by_pattern(held_out, _pattern_share(policy), alpha),
         "groups": audit(held_out, threshold, alpha, declared),
     }
     return {
@@ -77,6 +77,12 @@ def tables_of_predictions(policy: Policy, evidence: Evidence) -> dict[str, list[
 
 def _as_shown(tables: Mapping[str, pd.DataFrame], least: int) -> dict[str, list[dict[str, Any]]]:
     return {name: suppressed(table, least, FAMILIES.get(name, ())) for name, table in tables.items()}
+
+
+def _pattern_share(policy: Policy) -> float:
+    """Share under which patterns are joined: that of the check, as the differences of two cuts would tell of a few."""
+    shares = [check.least_share for check in policy.checks if check.kind == "pattern_floor"]
+    return max(shares, default=PATTERN_SHARE_SHOWN)
 
 
 def _ordered(table: pd.DataFrame, orders: Mapping[str, Sequence[str]]) -> pd.DataFrame:

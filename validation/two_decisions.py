@@ -29,8 +29,8 @@ def compare_decisions(first: Path, second: Path) -> dict[str, Any]:
     Returns:
         Plain data: `decisions`, what each is; `verdicts`, one row a finding that either has: kind, name, first and
         second; `differences`, second minus first on the same subjects: metric, scope, value, lower, upper, support and
-        unit (AUROC, Brier score, and rates each at its own operating point; of a group only where no count of its
-        feature is hidden); and `unpaired`, why there are no differences, or None.
+        unit (AUROC, Brier score, and rates each at its own operating point; of all, and of a group, only where no count
+        of theirs, or of its feature, is hidden); and `unpaired`, why there are no differences, or None.
 
     Raises:
         InputError: One of them is no decision, or was changed.
@@ -97,8 +97,8 @@ def _differences(decisions: list[dict[str, Any]], tables: list[pd.DataFrame | No
     alpha = min(decision["policy"]["alpha"] for decision in decisions)
     least = max(decision["policy"]["smallest_group"] for decision in decisions)
     thresholds = [decision["operating_point"]["threshold"] for decision in decisions]
-    hidden = families_with_few(a, least)
-    scopes = {EVERYBODY: np.ones(len(a), dtype=bool)}
+    hidden = set().union(*(families_with_few(c, t, least) for c, t in zip((a, b), thresholds, strict=True)))
+    scopes = {} if "" in hidden else {EVERYBODY: np.ones(len(a), dtype=bool)}
     for feature in sensitive_features(a):
         if feature not in hidden:
             groups = sorted(a[SENSITIVE + feature].unique())

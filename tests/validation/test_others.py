@@ -10,7 +10,7 @@ from validation.others import gains_over_others
 def test_gains_are_those_of_scikit_learn_and_above_zero_where_the_model_is_better() -> None:
     held_out = make_held_out(1200).rename(columns={"control.scratch": "baseline.logistic"})
     held_out["champion"] = held_out["score"] * 0.5
-    rows = gains_over_others(held_out, 0.025).set_index(["kind", "against", "metric"])
+    rows = gains_over_others(held_out, 0.025, 11).set_index(["kind", "against", "metric"])
     label, score, other = (held_out[name] for name in ("label", "score", "baseline.logistic"))
     gain = roc_auc_score(label, score) - roc_auc_score(label, other)
     assert rows.loc[("baseline", "logistic", "auroc"), "value"] == pytest.approx(gain)
@@ -22,4 +22,4 @@ def test_gains_are_those_of_scikit_learn_and_above_zero_where_the_model_is_bette
 
 def test_without_others_there_are_no_rows() -> None:
     held_out = make_held_out(100).drop(columns="control.scratch")
-    assert gains_over_others(held_out, 0.025).empty
+    assert gains_over_others(held_out, 0.025, 11).empty

@@ -85,7 +85,7 @@ def test_ppv_is_weighted() -> None:
 
 def test_performance_is_scikit_learns_with_these_weights() -> None:
     held_out = with_weights(make_held_out(600))
-    table = performance(held_out, 0.3, 0.025).set_index("metric")
+    table = performance(held_out, 0.3, 0.025, 11).set_index("metric")
     label, score, weight = held_out["label"], held_out["score"], held_out["weight"]
     assert table.loc["auroc", "value"] == pytest.approx(roc_auc_score(label, score, sample_weight=weight))
     assert table.loc["brier", "value"] == pytest.approx(brier_score_loss(label, score, sample_weight=weight))
