@@ -6,6 +6,9 @@ import numpy as np
 from scipy.special import ndtri
 from scipy.stats import norm
 
+ROUNDING = 1e-9
+"""Least difference that is no rounding of sums of weights."""
+
 
 def mean_and_covariance(values: np.ndarray, weight: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Means over subjects, and the covariance of these means.
@@ -76,7 +79,8 @@ def delong(label: np.ndarray, scores: np.ndarray, weight: np.ndarray | None = No
 
     Returns:
         AUROCs (K,) and covariance (K, K), float64; NaN where a class has no subject (the covariance: fewer than two),
-        and all of them where any score is NaN.
+        and all of them where any score is NaN. An area within 1e-9 of 0 or 1 is exactly that, without variance: sums
+        of weights are not exact, and a variance that is their rounding would pass for certainty.
     """
     scores = np.atleast_2d(np.asarray(scores, dtype=float))
     positive = np.asarray(label) == 1
@@ -86,7 +90,10 @@ def delong(label: np.ndarray, scores: np.ndarray, weight: np.ndarray | None = No
     of_positives, of_negatives = (None, None) if weight is None else (weight[positive], weight[~positive])
     placements = np.stack([_placements(row, positive, weight) for row in scores])
     areas, over_positives = mean_and_covariance(placements[:, positive], of_positives)
-    return areas, over_positives + mean_and_covariance(placements[:, ~positive], of_negatives)[1]
+    covariance = over_positives + mean_and_covariance(placements[:, ~positive], of_negatives)[1]
+    perfect = np.minimum(areas, 1 - areas) < ROUNDING
+    covariance[perfect[:, None] | perfect] *= 0  # one of a single subject stays NaN
+    return np.where(perfect, np.round(areas), areas), covariance
 
 
 def _placements(score: np.ndarray, positive: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
