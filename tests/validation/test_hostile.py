@@ -118,3 +118,10 @@ def test_findings_do_not_depend_on_the_order_of_rows() -> None:
     )
     assert [f.verdict for f in first] == [f.verdict for f in second]
     assert [f.lower for f in first] == pytest.approx([f.lower for f in second], nan_ok=True)
+
+
+def test_a_weight_that_is_nearly_all_of_the_weight_decides_nothing() -> None:
+    held_out = make_held_out(300).assign(weight=1.0)
+    held_out.loc[7, "weight"] = 9e8
+    assert decided(held_out, *GROUP_CHECKS, {"kind": "floor", "metric": "auroc", "floor": 0.6})["verdict"] != "PASS"
+    assert decided(held_out)["verdict"] != "PASS"
