@@ -3,11 +3,11 @@
 from typing import overload
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import expit, ndtri
 from scipy.stats import norm
 
 ROUNDING = 1e-9
-"""Least difference that is no rounding of sums of weights."""
+"""Least difference, of shares of a weight, that is no rounding."""
 
 
 def mean_and_covariance(values: np.ndarray, weight: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -22,7 +22,8 @@ def mean_and_covariance(values: np.ndarray, weight: np.ndarray | None = None) ->
         weight: Of the subjects, (N,); None for equal ones.
 
     Returns:
-        Means (K,) and covariance (K, K), float64; the covariance of a single subject is NaN.
+        Means (K,) and covariance (K, K), float64; the covariance of a single subject is NaN, and so it is where
+        one has all but a few hundred-thousandths of the weight.
     """
     k, n = values.shape
     mean = np.average(values, axis=1, weights=weight)
@@ -32,8 +33,11 @@ def mean_and_covariance(values: np.ndarray, weight: np.ndarray | None = None) ->
         return mean, np.cov(values).reshape(k, k) / n
     share = weight / weight.sum()
     squares, cubes = (share**2).sum(), (share**3).sum()
+    spread = 1 - 2 * cubes / squares + squares
+    if spread < ROUNDING:
+        return mean, np.full((k, k), np.nan)
     deviation = (values - mean[:, None]) * share
-    return mean, deviation @ deviation.T / (1 - 2 * cubes / squares + squares)
+    return mean, deviation @ deviation.T / spread
 
 
 @overload
@@ -125,7 +129,7 @@ def logit_interval(value: float, variance: float, alpha: float) -> tuple[float, 
         return float("nan"), float("nan")
     centre = np.log(value / (1 - value))
     half = norm.isf(alpha) * np.sqrt(variance) / (value * (1 - value))
-    return float(1 / (1 + np.exp(half - centre))), float(1 / (1 + np.exp(-half - centre)))
+    return float(expit(centre - half)), float(expit(centre + half))
 
 
 def auroc_interval(label: np.ndarray, score: np.ndarray, alpha: float = 0.025) -> tuple[float, float, float]:
