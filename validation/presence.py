@@ -25,10 +25,12 @@ def presence_auroc(pattern: np.ndarray, target: np.ndarray, weight: np.ndarray |
 
     As the shares are estimated from the same people, DeLong's variance, which takes them as they are, is far too small.
     So the people are drawn again, as a multinomial over the cells of pattern and target, and the shares made anew each
-    time. With weights, a cell is drawn as if it had its effective size of people of equal weight. In simulations (300
-    and 1000 people, 4 and 8 patterns, with and without weights from 1 to 5; true area 0.5 and 0.58; 200 runs each) the
-    95 % interval by percentiles held the true area in 94.5 to 100 % of the runs: it is rather too wide. Intervals
-    turned about the estimate, or shifted by the bias of the replicates, held it in 64 to 97 %.
+    time; left out with a person are the copies of the same one, as many as are expected in the cell, or each would give
+    away the others. With weights, a cell is drawn as if it had its effective size of people of equal weight.
+
+    The 95 % interval by percentiles held the true area of the patterns in 93 to 100 % of simulated cohorts (300 and
+    1000 people, 4, 8 and 32 patterns, true area 0.5 and 0.58; 200 cohorts each), so it is rather too wide; one turned
+    about the estimate (basic) held it in 75 to 94 %, and DeLong's in 54 to 79 %.
 
     Args:
         pattern: Texts or codes (N,).
@@ -51,12 +53,14 @@ def presence_auroc(pattern: np.ndarray, target: np.ndarray, weight: np.ndarray |
     if min(counts) == 0:
         return Auroc(float("nan"), float("nan"), *counts)
     mass = np.ones(len(positive)) if weight is None else weight
-    cell, kinds = pd.factorize(pd.factorize(pattern)[0] * 2 + positive)
+    cell, kinds = pd.factorize(pd.factorize(pattern)[0] * 2 + positive, sort=True)
     code, kind = kinds // 2, kinds % 2 == 1
     total = np.bincount(cell, mass)
     size = total**2 / np.bincount(cell, mass**2)
-    near = _area(code, kind, total / size, size)
-    area = near if weight is None else _area(code[cell], positive, mass, np.ones(len(mass)))
+    area = near = float(_areas(code, kind, total / size, size[None])[0])
+    if weight is not None:
+        order = np.argsort(cell)
+        area = float(_areas(code[cell][order], positive[order], mass[order], np.ones((1, len(mass))))[0])
     if min(area, 1 - area) < ROUNDING:
         sizes = None if weight is None else [effective_size(mass[chosen]) for chosen in (positive, ~positive)]
         return Auroc(float(round(area)), 0.0, *counts, rarer=None if sizes is None else min(sizes))
@@ -99,48 +103,53 @@ def presence_alone(
 
 
 def _resampled(code: np.ndarray, target: np.ndarray, mass: np.ndarray, num: np.ndarray) -> np.ndarray:
-    """Areas of cells as `_area`, drawn again; NaN where a class has nobody."""
-    draws = np.random.default_rng(SEED).multinomial(round(num.sum()), num / num.sum(), NUM_REPLICATES)
-    areas = []
-    for drawn in draws:
-        some = drawn > 0
-        areas.append(_area(code[some], target[some], mass[some], drawn[some]))
-    return np.array(areas)
+    """Areas, (B,), of cells that are drawn again."""
+    rng, most = np.random.default_rng(SEED), max(1, 10**6 // len(num))
+    batches = [min(most, NUM_REPLICATES - start) for start in range(0, NUM_REPLICATES, most)]
+    draws = (rng.multinomial(round(num.sum()), num / num.sum(), size) for size in batches)
+    copies = ((drawn, 1 + np.maximum(drawn - 1, 0) / num) for drawn in draws)
+    return np.concatenate([_areas(code, target, mass, drawn, out) for drawn, out in copies])
 
 
-def _area(code: np.ndarray, target: np.ndarray, mass: np.ndarray, num: np.ndarray) -> float:
-    """Leave-pair-out area, from cells as in `_share_among_others`; NaN where a class has nobody.
+def _areas(
+    code: np.ndarray, target: np.ndarray, mass: np.ndarray, num: np.ndarray, out: float | np.ndarray = 1.0
+) -> np.ndarray:
+    """Leave-pair-out areas of several draws, (B,), from cells as in `_share_among_others`; NaN without both classes.
 
     Within a pattern, leaving out one puts each of the targets below each of the others, so such pairs, which are ties,
     add nothing to what is below, and half of them is added.
     """
-    if target.all() or not target.any():
-        return float("nan")
-    share, total = _share_among_others(code, target, mass, num), mass * num
-    below = _mass_below(share[target], share[~target], total[~target])
-    of_one_pattern = np.bincount(code, total * ~target)[code[target]]
-    return float(np.average(below + of_one_pattern / 2, weights=total[target]) / total[~target].sum())
+    share, total = _share_among_others(code, target, mass, num, out), mass * num
+    of_targets, of_others = total * target, total * ~target
+    below = _of_pattern(of_others, code) / 2
+    for first in (target, ~target):
+        order = np.lexsort((np.broadcast_to(~first, share.shape), share))
+        up_to = np.cumsum(np.take_along_axis(of_others, order, -1), -1)
+        below[np.arange(len(num))[:, None], order] += up_to / 2  # equal shares are counted by one of two orders
+    pairs = of_targets.sum(-1) * of_others.sum(-1)
+    return (of_targets * below).sum(-1) / np.where(pairs > 0, pairs, np.nan)
 
 
-def _share_among_others(code: np.ndarray, positive: np.ndarray, mass: np.ndarray, num: np.ndarray) -> np.ndarray:
-    """Share of targets among the others of the same pattern; among all others, where nobody else has it.
+def _share_among_others(
+    code: np.ndarray, target: np.ndarray, mass: np.ndarray, num: np.ndarray, out: float | np.ndarray
+) -> np.ndarray:
+    """Share of targets among the others of the same pattern; among all others, where nobody else has it, (B, C).
 
     Args:
-        code, positive: Pattern and target of each cell, (C,).
+        code, target: Pattern and target of each cell, (C,), in the order of the patterns.
         mass: Of one of its people, (C,).
-        num: How many they are, (C,).
+        num: How many they are, in each of several draws, (B, C).
+        out: How many of them are left out for one: that one, and in a draw those who are copies of the same.
     """
-    own = positive * mass
-    of_pattern = np.bincount(code, num * mass)[code] - mass
-    targets = np.bincount(code, num * own)[code] - own
-    alone = np.bincount(code, num)[code] < 1 + ROUNDING
-    among_all = ((num * own).sum() - own) / ((num * mass).sum() - mass)
-    return np.where(alone, among_all, targets / np.where(alone, 1.0, of_pattern))
+    own, left = num * mass * target, mass * out
+    rest, targets = _of_pattern(num * mass, code) - left, _of_pattern(own, code) - left * target
+    alone = _of_pattern(num, code) - out < ROUNDING
+    rest = np.where(alone, (num * mass).sum(-1, keepdims=True) - left, rest)
+    targets = np.where(alone, own.sum(-1, keepdims=True) - left * target, targets)
+    return np.divide(targets, rest, out=np.zeros(num.shape), where=(num > 0) & (rest > 0))
 
 
-def _mass_below(values: np.ndarray, others: np.ndarray, mass: np.ndarray) -> np.ndarray:
-    order = np.argsort(others)
-    up_to = np.concatenate([[0.0], np.cumsum(mass[order])])
-    places = [np.searchsorted(others[order], values, side) for side in ("left", "right")]
-    below: np.ndarray = (up_to[places[0]] + up_to[places[1]]) / 2
-    return below
+def _of_pattern(values: np.ndarray, code: np.ndarray) -> np.ndarray:
+    """For each cell the sum over those of its pattern, (B, C)."""
+    start = np.flatnonzero(np.diff(code, prepend=-1))
+    return np.repeat(np.add.reduceat(values, start, axis=-1), np.diff(start, append=len(code)), axis=-1)

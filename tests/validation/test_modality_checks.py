@@ -199,7 +199,9 @@ def test_of_patterns_that_were_not_given_nothing_passes(pattern: str) -> None:
     ]
     assert all("patterns of present modalities were not given" in finding.sentence for finding in findings)
     stored = as_data(findings)
-    assert judge_again(stored, make_policy(AVAILABILITY, PATTERNS)) == judge_again(stored[:1], make_policy(AVAILABILITY))
+    assert judge_again(stored, make_policy(AVAILABILITY, PATTERNS)) == judge_again(
+        stored[:1], make_policy(AVAILABILITY)
+    )
 
 
 def test_an_unknown_pattern_is_no_modality() -> None:
