@@ -3,8 +3,11 @@
 from typing import overload
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import expit, ndtri
 from scipy.stats import norm
+
+ROUNDING = 1e-9
+"""Least difference, of shares of a weight, that is no rounding."""
 
 
 def mean_and_covariance(values: np.ndarray, weight: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -19,7 +22,8 @@ def mean_and_covariance(values: np.ndarray, weight: np.ndarray | None = None) ->
         weight: Of the subjects, (N,); None for equal ones.
 
     Returns:
-        Means (K,) and covariance (K, K), float64; the covariance of a single subject is NaN.
+        Means (K,) and covariance (K, K), float64; the covariance of a single subject is NaN, and so it is where
+        one has all but a few hundred-thousandths of the weight.
     """
     k, n = values.shape
     mean = np.average(values, axis=1, weights=weight)
@@ -29,8 +33,11 @@ def mean_and_covariance(values: np.ndarray, weight: np.ndarray | None = None) ->
         return mean, np.cov(values).reshape(k, k) / n
     share = weight / weight.sum()
     squares, cubes = (share**2).sum(), (share**3).sum()
+    spread = 1 - 2 * cubes / squares + squares
+    if spread < ROUNDING:
+        return mean, np.full((k, k), np.nan)
     deviation = (values - mean[:, None]) * share
-    return mean, deviation @ deviation.T / (1 - 2 * cubes / squares + squares)
+    return mean, deviation @ deviation.T / spread
 
 
 @overload
@@ -76,7 +83,8 @@ def delong(label: np.ndarray, scores: np.ndarray, weight: np.ndarray | None = No
 
     Returns:
         AUROCs (K,) and covariance (K, K), float64; NaN where a class has no subject (the covariance: fewer than two),
-        and all of them where any score is NaN.
+        and all of them where any score is NaN. An area within 1e-9 of 0 or 1 is exactly that, without variance: sums
+        of weights are not exact, and a variance that is their rounding would pass for certainty.
     """
     scores = np.atleast_2d(np.asarray(scores, dtype=float))
     positive = np.asarray(label) == 1
@@ -86,7 +94,10 @@ def delong(label: np.ndarray, scores: np.ndarray, weight: np.ndarray | None = No
     of_positives, of_negatives = (None, None) if weight is None else (weight[positive], weight[~positive])
     placements = np.stack([_placements(row, positive, weight) for row in scores])
     areas, over_positives = mean_and_covariance(placements[:, positive], of_positives)
-    return areas, over_positives + mean_and_covariance(placements[:, ~positive], of_negatives)[1]
+    covariance = over_positives + mean_and_covariance(placements[:, ~positive], of_negatives)[1]
+    perfect = np.minimum(areas, 1 - areas) < ROUNDING
+    covariance[perfect[:, None] | perfect] *= 0  # one of a single subject stays NaN
+    return np.where(perfect, np.round(areas), areas), covariance
 
 
 def _placements(score: np.ndarray, positive: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
@@ -118,7 +129,7 @@ def logit_interval(value: float, variance: float, alpha: float) -> tuple[float, 
         return float("nan"), float("nan")
     centre = np.log(value / (1 - value))
     half = norm.isf(alpha) * np.sqrt(variance) / (value * (1 - value))
-    return float(1 / (1 + np.exp(half - centre))), float(1 / (1 + np.exp(-half - centre)))
+    return float(expit(centre - half)), float(expit(centre + half))
 
 
 def auroc_interval(label: np.ndarray, score: np.ndarray, alpha: float = 0.025) -> tuple[float, float, float]:

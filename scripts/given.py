@@ -8,9 +8,10 @@ import pandas as pd
 from cohorts.errors import InputError
 from cohorts.files import canonical_json, digest_of_file, digest_of_text
 from cohorts.spec import CohortSpec, load_spec
+from validation.modality_audit import modalities_of
 from validation.policy import Policy
 from validation.predictions import CHAMPION, SENSITIVE, sensitive_features
-from validation.reading import NOT_GIVEN, read_predictions
+from validation.reading import read_predictions
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,7 @@ class Given:
     @property
     def modalities(self) -> list[str]:
         """Names in the patterns."""
-        patterns = [pattern for pattern in self.table["pattern"].unique() if pattern != NOT_GIVEN["pattern"]]
-        return sorted({name for pattern in patterns for name in pattern.split("+")})
+        return modalities_of(self.table["pattern"])
 
 
 def load_given(

@@ -13,7 +13,7 @@ from validation.curves import members
 from validation.disclosure import suppressed
 from validation.estimands import Rate
 from validation.predictions import weights_of
-from validation.statistics import normal_interval
+from validation.statistics import log_interval, normal_interval
 
 LEAST_FOR_A_CURVE = 100  # events, and as many non-events (Van Calster et al., J Clin Epidemiol 74, 2016, 167-176)
 NUM_BINS = 10
@@ -88,8 +88,8 @@ def observed_over_expected(
         return {"value": 0.0, "lower": float("nan"), "upper": float("nan")}
     residual = (label - ratio * score) / observed
     variance = float(mean_and_covariance(residual[None], weight)[1][0, 0])
-    lower, upper = normal_interval(np.log(ratio), variance, alpha)
-    return {"value": ratio, "lower": float(np.exp(lower)), "upper": float(np.exp(upper))}
+    lower, upper = log_interval(ratio, variance, alpha)
+    return {"value": ratio, "lower": lower, "upper": upper}
 
 
 def bins(

@@ -9,19 +9,22 @@ import pandas as pd
 from cohorts.missingness import NOTHING
 from validation.estimands import Estimand, Rate, RateGap
 from validation.holdout import auroc_by
+from validation.predictions import NOT_GIVEN, UNKNOWN
 from validation.tally import share_of, tally
 
 OTHER = "all other patterns"
 
 
 def modalities_of(pattern: pd.Series) -> list[str]:
-    """Names of the modalities that anybody has, by name.
+    """Names of the modalities that anybody has, by name; none where patterns were not given.
 
     Example:
-        >>> modalities_of(pd.Series(["labs+ecg", "labs", "(none)"]))
+        >>> modalities_of(pd.Series(["labs+ecg", "labs", "(none)", "Unknown"]))
         ['ecg', 'labs']
+        >>> modalities_of(pd.Series(["not given"]))
+        []
     """
-    return sorted({name for names in pattern.unique() for name in names.split("+")} - {NOTHING})
+    return sorted({name for names in pattern.unique() for name in names.split("+")} - {NOTHING, NOT_GIVEN, UNKNOWN})
 
 
 def having(people: pd.DataFrame, modality: str) -> np.ndarray:

@@ -13,6 +13,10 @@ SENSITIVE, CONTROL, BASELINE = "sensitive.", "control.", "baseline."
 CHAMPION, WEIGHT = "champion", "weight"
 PARTS = ("tuning", "held_out")
 COLUMNS = ("subject_id", "part", "site", "label", "score", "pattern")
+NOT_GIVEN, UNKNOWN = "not given", "Unknown"
+"""What stands for a column that was not given, and for a value that is absent."""
+MOST_UNEQUAL = 1e9
+"""Ratio of weights beyond which the heaviest would be all that counts, and sums of them no longer exact."""
 
 
 def describe_people(cohort: Cohort, part: np.ndarray) -> pd.DataFrame:
@@ -59,7 +63,7 @@ def check_predictions(frame: pd.DataFrame) -> None:
 
     Raises:
         InputError: With every problem: columns, duplicates, labels other than 0 and 1, scores outside 0 to 1 or NaN,
-            weights that are not finite and above 0.
+            weights that are not finite and above 0, or of which one is more than 1e9 times another.
     """
     lacking = [column for column in COLUMNS if column not in frame]
     raise_if(
@@ -76,15 +80,24 @@ def check_predictions(frame: pd.DataFrame) -> None:
     others = [name for name in frame if str(name).startswith((CONTROL, BASELINE)) or name == CHAMPION]
     for column in ["score", *others]:
         values = pd.to_numeric(frame[column], errors="coerce")
-        bad = int((~values.between(0, 1)).sum())
-        if bad:
-            problems.append(f"predictions: {bad} values of {column} are not between 0 and 1")
+        absent = int(values.isna().sum())
+        outside = int((~values.between(0, 1)).sum()) - absent
+        if absent:
+            problems.append(f"predictions: {absent} values of {column} are empty or no numbers")
+        if outside:
+            problems.append(f"predictions: {outside} values of {column} are not between 0 and 1")
     if WEIGHT in frame:
-        weight = pd.to_numeric(frame[WEIGHT], errors="coerce")
-        bad = int((~(np.isfinite(weight) & (weight > 0))).sum())
-        if bad:
-            problems.append(f"predictions: {bad} values of {WEIGHT} are not finite and above 0")
+        problems += _weight_problems(pd.to_numeric(frame[WEIGHT], errors="coerce"))
     raise_if(problems)
+
+
+def _weight_problems(weight: pd.Series) -> list[str]:
+    bad = int((~(np.isfinite(weight) & (weight > 0))).sum())
+    if bad:
+        return [f"predictions: {bad} values of {WEIGHT} are not finite and above 0"]
+    if len(weight) and weight.max() / MOST_UNEQUAL > weight.min():
+        return [f"predictions: the largest {WEIGHT} is more than {MOST_UNEQUAL:g} times the smallest; check their unit"]
+    return []
 
 
 def weights_of(frame: pd.DataFrame) -> np.ndarray | None:

@@ -1,13 +1,12 @@
 """Observed over expected events, and the inverse: whether risks are right on average."""
 
 from dataclasses import dataclass, replace
-from math import exp, log
 
 import numpy as np
 
 from cohorts.statistics import mean_and_covariance
 from validation.estimands import Estimand
-from validation.statistics import normal_interval
+from validation.statistics import log_interval
 
 
 @dataclass(frozen=True)
@@ -57,8 +56,7 @@ class Ratio(Estimand):
     def interval(self, alpha: float) -> tuple[float, float]:
         if not self.ratio > 0:
             return float("nan"), float("nan")
-        lower, upper = normal_interval(log(self.ratio), self.log_variance, alpha)
-        return exp(lower), exp(upper)
+        return log_interval(self.ratio, self.log_variance, alpha)
 
     def scaled(self, factor: float) -> "Ratio":
         return replace(self, log_variance=self.log_variance / factor, subjects=self.subjects * factor)

@@ -166,6 +166,17 @@ def normal_interval(value: float, variance: float, alpha: float) -> tuple[float,
     return float(value - half), float(value + half)
 
 
+def log_interval(ratio: float, log_variance: float, alpha: float) -> tuple[float, float]:
+    """Interval of a ratio above 0 from the variance of its logarithm; no bound is above e^700, near where floats end.
+
+    Example:
+        >>> [round(bound, 3) for bound in log_interval(1.0, 0.01, 0.025)]
+        [0.822, 1.217]
+    """
+    lower, upper = normal_interval(float(np.log(ratio)), log_variance, alpha)
+    return float(np.exp(lower)), float(np.exp(np.minimum(upper, 700.0)))
+
+
 def holm(p_values: list[float]) -> list[float]:
     """Adjusted p-values that keep the chance of any false rejection (Holm, Scand J Stat 6, 1979, 65-70).
 

@@ -6,10 +6,8 @@ import numpy as np
 import pandas as pd
 
 from validation.estimands import Rate
-from validation.predictions import WEIGHT, weights_of
+from validation.predictions import UNKNOWN, WEIGHT, weights_of
 from validation.statistics import rate_of_sums
-
-UNKNOWN = "Unknown"
 
 
 def tally(people: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:

@@ -118,3 +118,13 @@ def test_findings_do_not_depend_on_the_order_of_rows() -> None:
     )
     assert [f.verdict for f in first] == [f.verdict for f in second]
     assert [f.lower for f in first] == pytest.approx([f.lower for f in second], nan_ok=True)
+
+
+@pytest.mark.parametrize("heavy", [1e3, 1e6, 9e8])
+def test_a_weight_that_is_nearly_all_of_the_weight_decides_nothing(heavy: float) -> None:
+    held_out = make_held_out(300).assign(weight=1.0)
+    held_out.loc[7, "weight"] = heavy
+    decision = decided(held_out)
+    aurocs = [f for f in decision["findings"] if f["title"] == "AUROC" and f["kind"] == "floor"]
+    assert aurocs[0]["verdict"] == "INSUFFICIENT"
+    assert verdict_of(decision, "calibration") == {"INSUFFICIENT"}

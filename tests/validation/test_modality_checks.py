@@ -19,6 +19,7 @@ from validation.subsets import Subsets
 DEGRADATION = {"kind": "degradation", "margin": 0.1}
 SHIFT = {"kind": "pattern_shift", "floor": 0.6}
 AVAILABILITY = {"kind": "availability", "margin": 0.1}
+PATTERNS = {"kind": "pattern_floor", "floor": 0.6}
 
 
 def evidence_of(people: pd.DataFrame, **options: Any) -> Evidence:
@@ -183,3 +184,28 @@ def test_a_small_group_is_said_once_and_an_absent_one_is_an_error() -> None:
 def test_no_group_at_all_is_an_error() -> None:
     evidence = Evidence(make_people(100), 0.5, {}, {})
     assert [finding.verdict for finding in found(evidence, AVAILABILITY)] == ["ERROR"]
+
+
+# Patterns that were not given -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pattern", ["not given", "Unknown"])
+def test_of_patterns_that_were_not_given_nothing_passes(pattern: str) -> None:
+    evidence = Evidence(make_people(600).assign(pattern=pattern), 0.5, DECLARED, {}, has_model=False)
+    findings = found(evidence, AVAILABILITY, PATTERNS)
+    assert [(f.verdict, f.title) for f in findings] == [
+        ("NOT APPLICABLE", "Availability gap"),
+        ("NOT APPLICABLE", "AUROC"),
+    ]
+    assert all("patterns of present modalities were not given" in finding.sentence for finding in findings)
+    stored = as_data(findings)
+    assert judge_again(stored, make_policy(AVAILABILITY, PATTERNS)) == judge_again(
+        stored[:1], make_policy(AVAILABILITY)
+    )
+
+
+def test_an_unknown_pattern_is_no_modality() -> None:
+    people = make_people(600)
+    people.loc[:99, "pattern"] = "Unknown"
+    titles = {f.title for f in found(Evidence(people, 0.5, DECLARED, {}, has_model=False), AVAILABILITY)}
+    assert titles == {f"Availability gap of {name}" for name in MODALITIES}

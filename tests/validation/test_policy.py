@@ -111,7 +111,7 @@ def test_no_positive_gives_no_operating_point() -> None:
 @pytest.mark.parametrize(
     ("column", "value", "message"),
     [
-        ("score", float("nan"), "1 values of score are not between 0 and 1"),
+        ("score", float("nan"), "1 values of score are empty or no numbers"),
         ("score", 1.5, "1 values of score are not between 0 and 1"),
         ("control.scratch", -0.1, r"1 values of control\.scratch are not between 0 and 1"),
         ("label", 2, "label must be 0 or 1 in every row"),

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from tests.validation.cases import make_held_out, with_weights
+from validation.estimands import Auroc
 from validation.presence import presence_alone, presence_auroc
 
 ALPHA = 0.025
@@ -52,6 +53,32 @@ def test_where_presence_tells_nothing_the_area_is_at_chance_on_average(num_patte
     assert np.mean(areas) == pytest.approx(0.5, abs=0.015)
 
 
+@pytest.mark.parametrize(
+    ("num_patterns", "slope", "truth"), [(4, 0.0, 0.5), (8, 0.0, 0.5), (32, 0.0, 0.5), (2, 0.2, 0.6)]
+)
+def test_the_interval_holds_the_area_that_the_true_shares_would_have(
+    num_patterns: int, slope: float, truth: float
+) -> None:
+    """Of two patterns with 0.4 and 0.6 who have the target the area is 0.6; DeLong's bounds hold 0.5 in 63 to 80 %."""
+    rng, held = np.random.default_rng(2), 0
+    for _ in range(100):
+        pattern = rng.integers(0, num_patterns, 300)
+        lower, upper = presence_auroc(pattern, rng.random(300) < 0.4 + slope * pattern).interval(ALPHA)
+        held += lower <= truth <= upper
+    assert held >= 90
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_people_drawn_twice_do_not_give_each_other_away(weighted: bool) -> None:
+    """Of 500 people with 200 patterns, a copy in the same pattern would put all replicates far above the estimate."""
+    rng = np.random.default_rng(3)
+    pattern, target = rng.integers(0, 200, 500), rng.random(500) < 0.4
+    found = presence_auroc(pattern, target, rng.uniform(1, 5, 500) if weighted else None)
+    lower, upper = found.interval(ALPHA)
+    assert lower < found.value < upper
+    assert upper < 0.7
+
+
 def test_a_pattern_that_only_one_person_has_tells_nothing_of_that_person() -> None:
     pattern, target = np.array(["a"] * 10 + ["b"]), np.array([True] * 5 + [False] * 5 + [True])
     assert presence_auroc(pattern, target).value < 0.6
@@ -60,8 +87,11 @@ def test_a_pattern_that_only_one_person_has_tells_nothing_of_that_person() -> No
 def test_presence_that_is_the_label_tells_it_for_certain() -> None:
     label = np.arange(40) < 20
     found = presence_auroc(np.where(label, "ecg", "labs"), label)
+    assert isinstance(found, Auroc)
     assert found.value == 1
     assert found.interval(ALPHA)[0] < 0.9
+    weighted = presence_auroc(np.where(label, "ecg", "labs"), label, np.random.default_rng(0).uniform(0.9, 1.1, 40))
+    assert weighted.interval(ALPHA) == pytest.approx(found.interval(ALPHA), abs=0.01)
 
 
 def test_equal_weights_are_no_weights() -> None:

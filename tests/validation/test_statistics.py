@@ -151,3 +151,16 @@ def test_intervals_of_areas_cover_at_their_level(positives: int) -> None:
         return Auroc.of(label, 1.2 * label + rng.standard_normal(len(label)))
 
     assert 0.93 <= coverage(1500, area, float(norm.cdf(1.2 / np.sqrt(2)))) <= 0.975
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_perfect_order_of_few_weighted_subjects_is_no_certainty(seed: int) -> None:
+    """Sums of weights are not exact: an area of 1 - 1e-16 with a variance of 1e-33 had a lower bound of 1."""
+    rng = np.random.default_rng(seed)
+    label, weight = np.arange(24) // 12, rng.uniform(0.9, 1.1, 24)
+    score = label + rng.random(24) / 2
+    perfect = Auroc.of(label, score, weight)
+    assert (perfect.value, perfect.variance) == (1, 0)
+    assert perfect.interval(0.025)[0] == pytest.approx(wilson(12, 12, 0.025)[0], abs=0.01)
+    assert Auroc.of(label, -score, weight).interval(0.025)[1] < 0.3
+    assert np.isnan(Mean.auroc_gain(label, score, label + rng.random(24) / 2, weight).variance)

@@ -1,12 +1,13 @@
 """Checks of who has which modality, and of how well the model serves each pattern of them."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
-from validation.checks.base import Check, Evidence, classes
+from validation.checks.base import EVERYBODY, Check, Evidence, classes
 from validation.disclosure import coarsened
 from validation.estimands import Auroc
 from validation.findings import Finding
@@ -17,9 +18,27 @@ if TYPE_CHECKING:
     from validation.policy import Policy
 
 
-class PatternFloor(Check):
+class OfPatterns(Check):
+    """A check that needs to know who has which modality."""
+
+    bases: ClassVar[frozenset[str]] = Check.bases | {"not_applicable"}
+    title: ClassVar[str]
+
+    def gather(self, evidence: Evidence, policy: "Policy") -> list[Finding]:
+        modalities = modalities_of(evidence.held_out["pattern"])
+        if not modalities and not evidence.has_model:
+            return [self.not_applicable(self.title, EVERYBODY, "patterns of present modalities were not given")]
+        return self.of_patterns(modalities, evidence, policy)
+
+    @abstractmethod
+    def of_patterns(self, modalities: Sequence[str], evidence: Evidence, policy: "Policy") -> list[Finding]:
+        """Findings, where patterns are known, or are those of a model."""
+
+
+class PatternFloor(OfPatterns):
     """The AUROC is at least a floor in every pattern of present modalities; rare patterns are judged together."""
 
+    title: ClassVar[str] = "AUROC"
     kind: Literal["pattern_floor"]
     floor: float = Field(gt=0, lt=1)
     """Least value that every pattern's lower bound must reach."""
@@ -37,7 +56,7 @@ class PatternFloor(Check):
             f"subjects together: the lower bound must reach {self.floor:g} in each of them."
         )
 
-    def gather(self, evidence: Evidence, policy: "Policy") -> list[Finding]:
+    def of_patterns(self, modalities: Sequence[str], evidence: Evidence, policy: "Policy") -> list[Finding]:
         groups = pattern_groups(evidence.held_out["pattern"], self.least_share)
         frame = evidence.held_out[[name for name in ("label", "score", WEIGHT) if name in evidence.held_out]]
         findings = []
@@ -45,13 +64,14 @@ class PatternFloor(Check):
             part = frame[(groups == pattern).to_numpy()]
             area = Auroc.of(part["label"].to_numpy(), part["score"].to_numpy(), weights_of(part))
             few = {"subjects": len(part), **classes(part)}
-            findings.append(self.found("AUROC", f"pattern {pattern}", area, policy, few=few, family="pattern"))
+            findings.append(self.found(self.title, f"pattern {pattern}", area, policy, few=few, family="pattern"))
         return findings
 
 
-class Availability(Check):
+class Availability(OfPatterns):
     """No group of the sensitive features has a modality less often than everybody else by more than a margin."""
 
+    title: ClassVar[str] = "Availability gap"
     kind: Literal["availability"]
     margin: float = Field(gt=0, lt=1)
     """How much lower the share of a group who have a modality may be."""
@@ -67,20 +87,20 @@ class Availability(Check):
             f"{self.threshold:g} for each modality."
         )
 
-    def gather(self, evidence: Evidence, policy: "Policy") -> list[Finding]:
+    def of_patterns(self, modalities: Sequence[str], evidence: Evidence, policy: "Policy") -> list[Finding]:
         findings, groups, least = [], [], policy.smallest_group
         for feature, group, membership in evidence.groups():
             member, scope = membership.to_numpy(), f"{feature} {group} minus others"
             counts = {"subjects": int(member.sum()), "others": int((~member).sum())}
             few = next((name for name, count in counts.items() if count < least), None)
             if not member.any():
-                findings.append(self.absent("Availability gap", scope))
+                findings.append(self.absent(self.title, scope))
             elif few:
-                finding = Finding(0, "", "Availability gap", scope, "too_few", self.threshold, few=few, family=feature)
+                finding = Finding(0, "", self.title, scope, "too_few", self.threshold, few=few, family=feature)
                 findings.append(finding)
             else:
                 groups.append((feature, scope, member))
-        for modality in modalities_of(evidence.held_out["pattern"]) if groups else []:
+        for modality in modalities if groups else []:
             findings += self._of_modality(modality, groups, evidence, policy)
         return findings
 
@@ -92,7 +112,7 @@ class Availability(Check):
         findings, hidden = [], set()
         for feature, scope, member in groups:
             gap = availability_gap(has, member, weight, least)
-            findings.append(self.found(f"Availability gap of {modality}", scope, gap, policy, family=feature))
+            findings.append(self.found(f"{self.title} of {modality}", scope, gap, policy, family=feature))
             if any(0 < (member & side).sum() < least for side in (has, ~has)):
                 hidden.add(feature)
         return coarsened(findings, least, hidden)
