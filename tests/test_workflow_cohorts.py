@@ -31,7 +31,7 @@ def test_another_folder_of_the_same_layout_can_be_judged_on(model: Path, tables:
             table = pd.read_parquet(file)
             table.assign(subject_id="later-" + table["subject_id"]).to_parquet(later / file.name, index=False)
     words = ["validate", "--cohort", "synthetic", "--data", tables, "--model", model]
-    code, said = run(*words, "--held_out_data", later, "--out", tmp_path / "judged")
+    code, said = run(*words, "--held_out_data", later, "--registry", tmp_path / "r", "--out", tmp_path / "judged")
     assert code in (0, 3, 4, 5), said
     decision = json.loads((tmp_path / "judged" / "decision.json").read_text())
     held_out = pd.read_parquet(tmp_path / "judged" / "predictions.parquet").query("part == 'held_out'")
@@ -95,4 +95,4 @@ def test_heart_disease_ends_with_a_verdict_and_the_report_says_what_is_true(hear
     assert [(row["num_subjects"], row["num_positives"]) for row in held_out] == [(200, 149)]
     women = [row for row in decision["tables"]["groups"] if row["group"] == "female"]
     assert {(row["num_subjects"], row["value"]) for row in women} == {("<11", None)}
-    assert not (tmp_path / "heart" / "registry").exists()
+    assert {path.name for path in (tmp_path / "heart" / "registry").iterdir()} == {"ledger.jsonl", ".lock"}
