@@ -230,6 +230,7 @@ def test_a_network_is_scored_in_the_order_that_was_asked_for(people: Cohort, spl
     assert not np.array_equal(found, predict(rows, people.presence[rows]))
 
 
+@pytest.mark.slow
 def test_regret_is_measured_by_pattern_for_every_size(tmp_path: Path) -> None:
     from lightning_modules.config import TrainingOptions
 

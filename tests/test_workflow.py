@@ -76,6 +76,7 @@ def test_the_saved_config_runs_the_same_again(whole: tuple[Path, str], tmp_path:
     assert (tmp_path / "again" / weights).read_bytes() == (out / weights).read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["pretrain", "finetune"])
 def test_a_kill_in_the_middle_of_a_stage_and_the_same_command_reach_the_same_verdict(
     whole: tuple[Path, str], words: list[str], tmp_path: Path, stage: str

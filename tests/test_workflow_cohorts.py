@@ -54,6 +54,7 @@ def test_people_of_the_training_cohort_in_another_folder_are_an_error(
     assert not (tmp_path / "judged").exists()
 
 
+@pytest.mark.slow
 def test_one_site_can_be_held_out_by_an_option(tables: Path, tmp_path: Path) -> None:
     words = ["--cohort", "synthetic", "--data", tables, *QUICK, "--held_out_site", "east"]
     code, said = run("workflow", *words, "--out", tmp_path / "run")
@@ -84,6 +85,7 @@ def test_the_real_cohorts_go_through_the_whole_chain(
     assert (out / "validate" / "report.html").stat().st_size < 1_500_000
 
 
+@pytest.mark.slow
 def test_heart_disease_ends_with_a_verdict_and_the_report_says_what_is_true(heart_data: Path, tmp_path: Path) -> None:
     code, said = run("workflow", "--cohort", "heart_disease", "--data", heart_data, "--out", tmp_path / "heart")
     assert code in (3, 4), said
