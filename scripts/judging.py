@@ -1,135 +1,122 @@
-"""The steps of validate: fix the operating point, score the held-out cohort, decide, report."""
+"""What validate was asked to judge, a model or predictions of another tool; and how it tells what was decided."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
-from cohorts.cohort import Cohort
-from cohorts.files import canonical_json, read_json, write_table, write_whole
-from scripts.baselines import baseline_scores
-from scripts.case import Case
-from scripts.dashboard import DashboardOptions, log_decision, start_run
-from scripts.looks import take_look, tell_outcome
-from scripts.mitigations import mitigations
-from scripts.record import PREDICTIONS, facts_of, record_of
-from scripts.stage import Stage
-from scripts.subset_scores import subset_scores
-from validation.checks import Evidence
-from validation.checks.comparisons import SimpleBaselines
-from validation.decision import decide
-from validation.judging_again import SUBSETS
-from validation.operating_point import operating_point
+from cohorts.errors import raise_if
+from cohorts.files import digest_of_file, write_whole
+from scripts.command_line import say
+from scripts.stage import Stage, open_stage
 from validation.policy import Policy
-from validation.predictions import (
-    BASELINE,
-    CHAMPION,
-    CONTROL,
-    check_predictions,
-    describe_people,
-    make_predictions,
-)
-from validation.report import render
-from validation.subsets import Subsets
 
-OPERATING_POINT, DECISION, REPORT = "operating_point.json", "decision.json", "report.html"
+OF_A_MODEL = ("controls", "data", "held_out_site", "held_out_data", "mitigate", "reweighed")
+OF_PREDICTIONS = ("threshold", "champion_threshold")
 
 
-def judge(
-    stage: Stage,
-    case: Case,
-    policy: Policy,
-    *,
-    registry: Path | None,
-    key: Path | None,
-    dashboard: DashboardOptions,
-    options: dict[str, Any],
-) -> dict[str, Any]:
-    """Judge a model: fix the operating point, count the look, score the held-out cohort, conclude.
+def judge_what_is_given(rules: Policy, options: dict[str, Any]) -> str:
+    """Judge by the options of validate, or find that it is done, and tell.
 
     Returns:
-        The decision.
+        The verdict.
+
+    Raises:
+        InputError: Something is missing, does not belong together, or cannot be judged.
     """
-    tuning = _predictions(case, case.people.take(case.split.rows("sparse_tuning")), "tuning")
-    point = operating_point(tuning, policy.operating_point)
-    kept = fix_operating_point(stage, point)
+    raise_if(_problems(options))
+    out: Path = options["out"]
+    judge = _of_predictions if options["predictions"] else _of_model
+    return _told(judge(out, rules, options), out)
+
+
+def _told(decision: dict[str, Any], out: Path) -> str:
+    """Say what was decided, and why; the verdict."""
+    from scripts.judging_model import REPORT
+    from validation.decision import reasons
+
+    say(f"validate: {decision['verdict']}; report in {out / REPORT}")
+    for note in decision["notes"]:
+        say(f"  note: {note}")
+    idle = sum(finding["verdict"] == "NOT APPLICABLE" for finding in decision["findings"])
+    if idle:
+        found = "1 finding is" if idle == 1 else f"{idle} findings are"
+        say(f"  note: {found} NOT APPLICABLE, so the verdict does not rest on that; the report says why")
+    for reason in reasons(decision):
+        say(f"  {reason}")
+    return str(decision["verdict"])
+
+
+def _problems(options: dict[str, Any]) -> list[str]:
+    """What was not given, or does not belong together."""
+    given = {name for name, value in options.items() if value is not None}
+    if {"predictions", "model"} <= given:
+        return ["validate: give --model or --predictions, not both"]
+    of = "predictions" if "predictions" in given else "model"
+    needed = {"model": ["cohort", "model", "out"], "predictions": ["out"]}[of]
+    strangers = {"model": OF_PREDICTIONS, "predictions": OF_A_MODEL}[of]
+    lacking = [
+        f"validate: --{name} is needed; `validate --help` has an example" for name in needed if name not in given
+    ]
+    return lacking + [f"validate: --{name} does not belong to --{of}" for name in strangers if name in given]
+
+
+def _of_model(out: Path, rules: Policy, options: dict[str, Any]) -> dict[str, Any]:
+    from scripts.case import load_case, unasked_controls
+    from scripts.judging_model import DECISION, judge
+    from scripts.mitigations import unknown_features
+
+    controls = options["controls"] or {}
+    raise_if(unasked_controls(rules, controls))
+    places = {name: options[name] for name in ("held_out_site", "held_out_data", "registry", "reweighed")}
+    case = load_case(options["cohort"], options["data"], options["model"], controls, **places)
+    raise_if(unknown_features(case, options["mitigate"] or ()))
+    stage = open_stage(out, DECISION, options, case.depends_on(rules))
     seen = {"held_out": case.held_out.fingerprint, "model": case.model.digest}
-    looks = take_look(registry, key, policy, **seen)
-    table = pd.concat([tuning, _predictions(case, case.held_out, "held_out")], ignore_index=True)
-    if any(isinstance(check, SimpleBaselines) for check in policy.checks):
-        baselines = baseline_scores(case, stage.folder)
-        table = table.assign(**baselines.filter(like=BASELINE))  # both: tuning, then held out, in the cohort's order
-    check_predictions(table)
-    write_table(stage.folder / PREDICTIONS, table)
-    subsets = subset_scores(case.model, case.held_out)
-    write_table(stage.folder / SUBSETS, subsets)
-    written = read_json(stage.folder / OPERATING_POINT, "the operating point")
-    held_out = table[table["part"] == "held_out"].reset_index(drop=True)
-    evidence = Evidence(
-        held_out,
-        written["threshold"],
-        case.people.spec.declared_groups,
-        facts_of(case, point_kept=written == point),
-        champion_threshold=case.champion_threshold,
-        subsets=Subsets.of(subsets, held_out),
-    )
-    tried, notes = mitigations(case, policy, table, written["threshold"], options["mitigate"] or ())
-    record = record_of(stage, case, policy, kept) | {"looks": looks}
-    record["notes"] += notes
-    people, modalities = case.described(), case.people.modalities
-    decision = conclude(
-        stage, policy, evidence, people, modalities, record, tried, dashboard=dashboard, options=options
-    )
-    tell_outcome(registry, key, case.held_out.fingerprint, decision)
-    return decision
+    return _decided(stage, rules, options, seen, lambda looks: judge(stage, case, rules, looks, options))
 
 
-def fix_operating_point(stage: Stage, point: dict[str, Any]) -> dict[str, Any]:
-    """Write the operating point, before anybody who is held out is scored; once written it is never written again.
+def _of_predictions(out: Path, rules: Policy, options: dict[str, Any]) -> dict[str, Any]:
+    from scripts.given import depends_on, load_given
+    from scripts.judging_model import DECISION
+    from scripts.judging_predictions import judge_given
 
-    Returns:
-        The one that is written.
-    """
-    if not (stage.folder / OPERATING_POINT).exists():
-        write_whole(stage.folder / OPERATING_POINT, canonical_json(point))
-    return dict(read_json(stage.folder / OPERATING_POINT, "the operating point"))
+    thresholds = options["threshold"], options["champion_threshold"]
+    given = load_given(options["predictions"], options["cohort"], rules, *thresholds)
+    stage = open_stage(out, DECISION, options, depends_on(given, rules))
+    seen = {"held_out": given.fingerprint, "model": digest_of_file(given.file)}
+    return _decided(stage, rules, options, seen, lambda looks: judge_given(stage, given, rules, looks, options))
 
 
-def conclude(
-    stage: Stage,
-    policy: Policy,
-    evidence: Evidence,
-    people: pd.DataFrame,
-    modalities: Sequence[str],
-    record: dict[str, Any],
-    mitigation: pd.DataFrame | None = None,
-    *,
-    dashboard: DashboardOptions,
-    options: dict[str, Any],
+def _decided(
+    stage: Stage, rules: Policy, options: dict[str, Any], seen: dict[str, str], judge: Callable[..., dict[str, Any]]
 ) -> dict[str, Any]:
-    """Decide, write report and decision, and mirror both in the dashboard.
+    """The decision that is there, or the one that judging makes, between the look that is taken and what came of it.
 
-    Returns:
-        The decision.
+    Args:
+        stage: Folder of the judgement.
+        rules: With the budget of looks.
+        options: Of validate.
+        seen: Fingerprint of the held-out cohort, and digest of what is scored there.
+        judge: From the looks to a decision.
     """
-    decision = decide(policy, evidence, people, modalities, record, mitigation)
-    write_whole(stage.folder / REPORT, render(decision))
-    run = start_run(dashboard, stage.folder, "validate", decision["cohort"]["name"], options)
-    try:
-        write_whole(stage.folder / DECISION, canonical_json(decision))
-        log_decision(run, decision, stage.folder, [DECISION, REPORT])
-    finally:
-        run.finish()
+    from scripts.looks import take_look, tell_outcome
+
+    looks = take_look(options["registry"], options["key"], rules, **seen)
+    decision = _kept(stage.folder) if stage.done else judge(looks)
+    tell_outcome(options["registry"], options["key"], seen["held_out"], decision)
     return decision
 
 
-def _predictions(case: Case, chosen: Cohort, part: str) -> pd.DataFrame:
-    from lightning_modules.scoring import score
+def _kept(out: Path) -> dict[str, Any]:
+    """The decision that is there, with its report as this version writes it."""
+    from scripts.judging_model import DECISION, REPORT
+    from validation.decision import read_decision
+    from validation.report import render
 
-    people = describe_people(chosen, np.full(len(chosen), part, dtype=object))
-    bundles = {"score": case.model, **{CONTROL + name: bundle for name, bundle in case.controls.items()}}
-    bundles |= {CHAMPION: case.champion} if case.champion else {}
-    scores = {name: score(bundle, chosen, out_of_bag=part == "tuning") for name, bundle in bundles.items()}
-    return make_predictions(people, scores)
+    say(f"validate: already done, in {out}")
+    decision = read_decision(out / DECISION)
+    report = render(decision)
+    if not (out / REPORT).is_file() or (out / REPORT).read_text(encoding="utf-8") != report:
+        write_whole(out / REPORT, report)
+        say("validate: wrote the report anew from the decision, as it was made by another version, or changed")
+    return decision

@@ -1,14 +1,11 @@
 """The steps of validate for predictions that another tool made: no model is there, and what needs one is not asked."""
 
-from pathlib import Path
 from typing import Any
 
 from cohorts.files import digest_of_file, write_table
-from scripts.dashboard import DashboardOptions
+from scripts.case_record import PREDICTIONS, notes_on_policy, provenance
 from scripts.given import Given
-from scripts.judging import conclude, fix_operating_point
-from scripts.looks import take_look, tell_outcome
-from scripts.record import PREDICTIONS, notes_on_policy, provenance
+from scripts.judging_model import conclude, fix_operating_point
 from scripts.stage import Stage
 from validation.checks import Evidence
 from validation.operating_point import given_point, operating_point
@@ -20,13 +17,10 @@ def judge_given(
     stage: Stage,
     given: Given,
     policy: Policy,
-    *,
-    registry: Path | None,
-    key: Path | None,
-    dashboard: DashboardOptions,
+    looks: dict[str, Any],
     options: dict[str, Any],
 ) -> dict[str, Any]:
-    """Judge predictions of another tool, as `scripts.judging.judge` does those of a model.
+    """Judge predictions of another tool, as `scripts.judging_model.judge` does those of a model.
 
     Returns:
         The decision.
@@ -37,7 +31,6 @@ def judge_given(
     else:
         wanted = given_point(given.threshold)
     point = fix_operating_point(stage, wanted)
-    looks = take_look(registry, key, policy, held_out=given.fingerprint, model=digest_of_file(given.file))
     write_table(stage.folder / PREDICTIONS, table)
     held_out = table[part == "held_out"].reset_index(drop=True)
     facts = {
@@ -48,9 +41,7 @@ def judge_given(
     }
     evidence = Evidence(held_out, point["threshold"], given.declared, facts, given.champion_threshold, has_model=False)
     record = _record(stage, given, policy, point) | {"looks": looks}
-    decision = conclude(stage, policy, evidence, table, given.modalities, record, dashboard=dashboard, options=options)
-    tell_outcome(registry, key, given.fingerprint, decision)
-    return decision
+    return conclude(stage, policy, evidence, table, given.modalities, record, options)
 
 
 def _record(stage: Stage, given: Given, policy: Policy, point: dict[str, Any]) -> dict[str, Any]:

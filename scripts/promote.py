@@ -48,7 +48,7 @@ def promote(
         python scripts/promote.py --decision runs/judged/decision.json --registry runs/registry
     """
     options = dict(locals())
-    from scripts.recording import check, kind_of, record
+    from scripts.promoting import check, kind_of, record
 
     kind = kind_of(options)
     from lightning_modules.manifest import verify_bundle

@@ -79,7 +79,7 @@ def validate(
 
         tell_apart(compare)
         return None
-    from scripts.judgement import judge_what_is_given
+    from scripts.judging import judge_what_is_given
 
     return judge_what_is_given(rules, options)
 

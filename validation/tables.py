@@ -11,10 +11,10 @@ from validation.calibration_curves import calibration
 from validation.checks import Evidence
 from validation.curves import net_benefit_curve, rates_by_threshold
 from validation.disclosure import suppressed
+from validation.gains import gains_over_others
 from validation.holdout import auroc_by, performance
 from validation.modality_audit import availability, performance_by_pattern
 from validation.modality_tables import modality_tables
-from validation.others import gains_over_others
 from validation.policy import Policy
 from validation.predictions import SENSITIVE, sensitive_features
 

@@ -9,14 +9,14 @@ import pandas as pd
 import pytest
 
 from cohorts.files import canonical_json, digest_of_file, write_whole
-from scripts.recording import told
+from scripts.promoting import told
 from scripts.two_decisions import tell_apart
 from tests.validation.cases import make_decision, make_evidence, make_held_out, make_policy
 from validation.disclosure import families_with_few
+from validation.gains import gains_over_others
 from validation.gate import evaluate
 from validation.ledger import Ledger
 from validation.looks import record_outcome
-from validation.others import gains_over_others
 from validation.two_decisions import compare_decisions
 
 INTEGRITY = {"kind": "integrity"}

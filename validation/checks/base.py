@@ -1,12 +1,14 @@
 """What every check has: what it looks at, how an estimate becomes a finding, and what it says of itself."""
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isnan
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
 import pandas as pd
+from pydantic import Field
 
 from cohorts.documents import Strict
 from validation.estimands import Estimand
@@ -91,6 +93,28 @@ class Check(Strict):
         """A finding that says why there is nothing to judge; it counts neither way."""
         return Finding(0, "", title, scope, "not_applicable", self.threshold, few=reason)
 
+    def of_each_group(
+        self,
+        evidence: Evidence,
+        titles: Sequence[str],
+        said: str,
+        found: Callable[[str, str, np.ndarray], list[Finding]],
+    ) -> list[Finding]:
+        """Findings of every group; of one that is declared and not there, that it is absent.
+
+        Args:
+            evidence: Whose groups.
+            titles: What is estimated.
+            said: Scope, with {} for the group, such as "{} minus others".
+            found: From scope, sensitive feature and membership, bool (N,), to findings.
+        """
+        findings = []
+        for feature, group, member in evidence.groups():
+            scope = said.format(f"{feature} {group}")
+            there = member.any()
+            findings += found(scope, feature, member.to_numpy()) if there else [self.absent(t, scope) for t in titles]
+        return findings
+
     def nothing_found(self) -> Finding:
         """A check that has nothing to look at, such as groups where no sensitive feature is declared, is an ERROR."""
         title = str(getattr(self, "kind", "check")).replace("_", " ")
@@ -137,6 +161,28 @@ class Check(Strict):
             p_fail=estimand.p_value_below(threshold),
             needed=estimand.needed(threshold, policy.alpha),
         )
+
+
+class FloorCheck(Check):
+    """A check whose lower bounds must reach a floor."""
+
+    floor: float = Field(gt=0, lt=1)
+    """Least value that every lower bound must reach."""
+
+    @property
+    def threshold(self) -> float:
+        return self.floor
+
+
+class MarginCheck(Check):
+    """A check of differences, whose lower bounds must not be under 0 by more than a margin."""
+
+    margin: float = Field(gt=0, lt=1)
+    """How much lower it may be."""
+
+    @property
+    def threshold(self) -> float:
+        return -self.margin
 
 
 def classes(people: pd.DataFrame) -> dict[str, float]:

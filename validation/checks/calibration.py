@@ -1,7 +1,8 @@
 """The check of calibration: risks are right on average, for all and for every group."""
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
+import pandas as pd
 from pydantic import Field
 
 from validation.checks.base import EVERYBODY, Check, Evidence, classes
@@ -37,19 +38,17 @@ class Calibration(Check):
         )
 
     def gather(self, evidence: Evidence, policy: "Policy") -> list[Finding]:
-        findings: list[Finding] = []
+        frame = evidence.held_out
         if not self.by_group:
-            return self._of(EVERYBODY, "", evidence, slice(None), policy)
-        for feature, group, member in evidence.groups():
-            scope = f"{feature} {group}"
-            if member.any():
-                findings += self._of(scope, feature, evidence, member.to_numpy(), policy)
-            else:
-                findings += [self.absent(title, scope) for title in (UNDER, OVER)]
-        return findings
+            return self._of(frame, EVERYBODY, "", policy)
+        return self.of_each_group(
+            evidence,
+            (UNDER, OVER),
+            "{}",
+            lambda scope, feature, member: self._of(frame[member], scope, feature, policy),
+        )
 
-    def _of(self, scope: str, family: str, evidence: Evidence, rows: Any, policy: "Policy") -> list[Finding]:
-        people = evidence.held_out[rows]
+    def _of(self, people: pd.DataFrame, scope: str, family: str, policy: "Policy") -> list[Finding]:
         ratio = Ratio.observed_expected(people["label"].to_numpy(), people["score"].to_numpy(), weights_of(people))
         few = {"subjects": len(people), **classes(people)}
         return [

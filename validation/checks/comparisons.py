@@ -6,7 +6,7 @@ import pandas as pd
 from pydantic import Field
 
 from validation.audit import UNITS
-from validation.checks.base import EVERYBODY, NAMES, Check, Evidence, classes
+from validation.checks.base import EVERYBODY, NAMES, Check, Evidence, MarginCheck, classes
 from validation.estimands import Mean
 from validation.findings import Finding
 from validation.paired import PairedGap
@@ -16,17 +16,13 @@ if TYPE_CHECKING:
     from validation.policy import Policy
 
 
-class Comparison(Check):
+class Comparison(MarginCheck):
     """A check whose margin is how much lower the AUROC may be than that of others, paired on the held-out cohort."""
 
     bases: ClassVar[frozenset[str]] = Check.bases | {"not_applicable"}
 
     margin: float = Field(ge=0, lt=0.5)
     """How much lower the AUROC may be."""
-
-    @property
-    def threshold(self) -> float:
-        return -self.margin
 
     def gain_over(self, column: str, evidence: Evidence, policy: "Policy", missing: str) -> Finding:
         """The gain over a model whose scores are in a column; `missing` says what follows where there is none."""
@@ -80,7 +76,7 @@ class SimpleBaselines(Comparison):
         return [self.gain_over(BASELINE + name, evidence, policy, missing) for name in self.baselines]
 
 
-class NonInferiority(Check):
+class NonInferiority(MarginCheck):
     """The model is not worse than the champion by more than a margin; paired on the held-out cohort."""
 
     bases: ClassVar[frozenset[str]] = Check.bases | {"not_applicable"}
@@ -92,10 +88,6 @@ class NonInferiority(Check):
     """How much lower the model may be."""
     by_group: bool = False
     """Whether it is asked in every group of the sensitive features, rather than of all together."""
-
-    @property
-    def threshold(self) -> float:
-        return -self.margin
 
     @property
     def sentence(self) -> str:
@@ -114,14 +106,12 @@ class NonInferiority(Check):
             return [self.absent(title, "model minus champion", "the champion was not scored")]
         if not self.by_group:
             return [self._found(frame, title, "model minus champion", "", evidence, policy)]
-        findings = []
-        for feature, group, member in evidence.groups():
-            scope = f"{feature} {group}, model minus champion"
-            if member.any():
-                findings.append(self._found(frame[member], title, scope, feature, evidence, policy))
-            else:
-                findings.append(self.absent(title, scope))
-        return findings
+        return self.of_each_group(
+            evidence,
+            [title],
+            "{}, model minus champion",
+            lambda scope, feature, member: [self._found(frame[member], title, scope, feature, evidence, policy)],
+        )
 
     def _found(
         self, people: pd.DataFrame, title: str, scope: str, family: str, evidence: Evidence, policy: "Policy"

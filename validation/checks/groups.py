@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
+import numpy as np
 
 from validation.audit import rate_at
-from validation.checks.base import NAMES, Check, Evidence
+from validation.checks.base import NAMES, Evidence, FloorCheck, MarginCheck
 from validation.checks.performance import RateMetric
 from validation.estimands import RateGap
 from validation.findings import Finding
@@ -14,50 +14,35 @@ if TYPE_CHECKING:
     from validation.policy import Policy
 
 
-class FloorByGroup(Check):
+class FloorByGroup(FloorCheck):
     """A rate at the operating point is at least a floor in every group of the sensitive features."""
 
     kind: Literal["floor_by_group"]
     metric: RateMetric
     """Rate at the operating point."""
-    floor: float = Field(gt=0, lt=1)
-    """Least value that every group's lower bound must reach."""
-
-    @property
-    def threshold(self) -> float:
-        return self.floor
 
     @property
     def sentence(self) -> str:
         return f"{NAMES[self.metric]} of every group: the lower bound must reach {self.floor:g} in each of them."
 
     def gather(self, evidence: Evidence, policy: "Policy") -> list[Finding]:
-        frame, findings = evidence.held_out, []
-        title = NAMES[self.metric]
+        frame, title = evidence.held_out, NAMES[self.metric]
         overall = rate_at(self.metric, frame, evidence.threshold)
-        for feature, group, member in evidence.groups():
-            scope = f"{feature} {group}"
-            if not member.any():
-                findings.append(self.absent(title, scope))
-                continue
-            rate = rate_at(self.metric, frame, evidence.threshold, member.to_numpy())
+
+        def found(scope: str, feature: str, member: np.ndarray) -> list[Finding]:
+            rate = rate_at(self.metric, frame, evidence.threshold, member)
             few = {"subjects": int(member.sum()), rate.unit: rate.support}
-            findings.append(self.found(title, scope, rate, policy, few=few, family=feature, plan=overall))
-        return findings
+            return [self.found(title, scope, rate, policy, few=few, family=feature, plan=overall)]
+
+        return self.of_each_group(evidence, [title], "{}", found)
 
 
-class GapByGroup(Check):
+class GapByGroup(MarginCheck):
     """No group's rate is lower than that of its complement by more than a margin."""
 
     kind: Literal["gap_by_group"]
     metric: RateMetric
     """Rate at the operating point; only a group's lower rate counts as harm."""
-    margin: float = Field(gt=0, lt=1)
-    """How much lower a group's rate may be."""
-
-    @property
-    def threshold(self) -> float:
-        return -self.margin
 
     @property
     def sentence(self) -> str:
@@ -67,20 +52,16 @@ class GapByGroup(Check):
         )
 
     def gather(self, evidence: Evidence, policy: "Policy") -> list[Finding]:
-        frame, findings = evidence.held_out, []
-        title = f"{NAMES[self.metric]} gap"
-        for feature, group, member in evidence.groups():
-            scope = f"{feature} {group} minus others"
-            if not member.any():
-                findings.append(self.absent(title, scope))
-                continue
-            inside = rate_at(self.metric, frame, evidence.threshold, member.to_numpy())
-            outside = rate_at(self.metric, frame, evidence.threshold, ~member.to_numpy())
+        frame, title = evidence.held_out, f"{NAMES[self.metric]} gap"
+
+        def found(scope: str, feature: str, member: np.ndarray) -> list[Finding]:
+            inside, outside = (rate_at(self.metric, frame, evidence.threshold, side) for side in (member, ~member))
             few = {
                 "subjects": int(member.sum()),
                 "others": int((~member).sum()),
                 inside.unit: inside.support,
                 f"{inside.unit} among the others": outside.support,
             }
-            findings.append(self.found(title, scope, RateGap(inside, outside), policy, few=few, family=feature))
-        return findings
+            return [self.found(title, scope, RateGap(inside, outside), policy, few=few, family=feature)]
+
+        return self.of_each_group(evidence, [title], "{} minus others", found)

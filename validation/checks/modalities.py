@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from validation.checks.base import EVERYBODY, Check, Evidence, classes
+from validation.checks.base import EVERYBODY, Check, Evidence, FloorCheck, MarginCheck, classes
 from validation.disclosure import coarsened
 from validation.estimands import Auroc
 from validation.findings import Finding
@@ -35,19 +35,13 @@ class OfPatterns(Check):
         """Findings, where patterns are known, or are those of a model."""
 
 
-class PatternFloor(OfPatterns):
+class PatternFloor(OfPatterns, FloorCheck):
     """The AUROC is at least a floor in every pattern of present modalities; rare patterns are judged together."""
 
     title: ClassVar[str] = "AUROC"
     kind: Literal["pattern_floor"]
-    floor: float = Field(gt=0, lt=1)
-    """Least value that every pattern's lower bound must reach."""
     least_share: float = Field(default=0.1, gt=0, le=1)
     """Patterns with a smaller share of the held-out cohort are joined to one."""
-
-    @property
-    def threshold(self) -> float:
-        return self.floor
 
     @property
     def sentence(self) -> str:
@@ -68,17 +62,11 @@ class PatternFloor(OfPatterns):
         return findings
 
 
-class Availability(OfPatterns):
+class Availability(OfPatterns, MarginCheck):
     """No group of the sensitive features has a modality less often than everybody else by more than a margin."""
 
     title: ClassVar[str] = "Availability gap"
     kind: Literal["availability"]
-    margin: float = Field(gt=0, lt=1)
-    """How much lower the share of a group who have a modality may be."""
-
-    @property
-    def threshold(self) -> float:
-        return -self.margin
 
     @property
     def sentence(self) -> str:
@@ -88,18 +76,18 @@ class Availability(OfPatterns):
         )
 
     def of_patterns(self, modalities: Sequence[str], evidence: Evidence, policy: "Policy") -> list[Finding]:
-        findings, groups, least = [], [], policy.smallest_group
-        for feature, group, membership in evidence.groups():
-            member, scope = membership.to_numpy(), f"{feature} {group} minus others"
+        groups: list[tuple[str, str, np.ndarray]] = []
+
+        def found(scope: str, feature: str, member: np.ndarray) -> list[Finding]:
+            """Of groups that are too small; the others are kept, to be asked for each modality."""
             counts = {"subjects": int(member.sum()), "others": int((~member).sum())}
-            few = next((name for name, count in counts.items() if count < least), None)
-            if not member.any():
-                findings.append(self.absent(self.title, scope))
-            elif few:
-                finding = Finding(0, "", self.title, scope, "too_few", self.threshold, few=few, family=feature)
-                findings.append(finding)
-            else:
+            few = next((name for name, count in counts.items() if count < policy.smallest_group), None)
+            if few is None:
                 groups.append((feature, scope, member))
+                return []
+            return [Finding(0, "", self.title, scope, "too_few", self.threshold, few=few, family=feature)]
+
+        findings = self.of_each_group(evidence, [self.title], "{} minus others", found)
         for modality in modalities if groups else []:
             findings += self._of_modality(modality, groups, evidence, policy)
         return findings

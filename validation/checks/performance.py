@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from validation.audit import rate_at
 from validation.bootstrap import Bootstrapped
-from validation.checks.base import EVERYBODY, NAMES, Check, Evidence, classes
+from validation.checks.base import EVERYBODY, NAMES, Evidence, FloorCheck, MarginCheck, classes
 from validation.estimands import Auroc, Estimand
 from validation.findings import Finding
 from validation.measures import Measure, auprc_lift, brier_skill
@@ -20,7 +20,7 @@ RateMetric = Literal["sensitivity", "specificity", "ppv"]
 BOOTSTRAPPED: dict[str, Measure] = {"auprc_lift": auprc_lift, "brier_skill": brier_skill}
 
 
-class Floor(Check):
+class Floor(FloorCheck):
     """A metric on the whole held-out cohort is at least a floor."""
 
     kind: Literal["floor"]
@@ -35,10 +35,6 @@ class Floor(Check):
         if self.metric != "auprc_lift" and self.floor >= 1:
             raise ValueError(f"floor: must be less than 1 for {self.metric} (value: {self.floor:g})")
         return self
-
-    @property
-    def threshold(self) -> float:
-        return self.floor
 
     @property
     def sentence(self) -> str:
@@ -57,16 +53,12 @@ class Floor(Check):
         return [self.found(title, EVERYBODY, estimand, policy, few=classes(frame))]
 
 
-class NetBenefit(Check):
+class NetBenefit(MarginCheck):
     """Acting on the model at the operating point is worth more than acting on everybody, and than on nobody."""
 
     kind: Literal["net_benefit"]
     margin: float = Field(default=0.0, ge=0, lt=1)
     """How much lower the net benefit may be, in true positives a subject."""
-
-    @property
-    def threshold(self) -> float:
-        return -self.margin
 
     @property
     def sentence(self) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from cohorts.disclosure import lower_limit
-from validation.checks.base import Check, Evidence, classes
+from validation.checks.base import Check, Evidence, FloorCheck, MarginCheck, classes
 from validation.estimands import Estimand
 from validation.findings import Finding
 from validation.subset_performance import loss_without, under_missingness
@@ -58,17 +58,13 @@ class OfSubsets(Check):
         return replace(finding, support=support, needed=needed, rounded=True)
 
 
-class Degradation(OfSubsets):
+class Degradation(OfSubsets, MarginCheck):
     """Without any one modality, the AUROC of the same people is not lower by more than a margin."""
 
     title: ClassVar[str] = "AUROC change"
     kind: Literal["degradation"]
     margin: float = Field(gt=0, lt=0.5)
     """How much lower the AUROC may be without a modality."""
-
-    @property
-    def threshold(self) -> float:
-        return -self.margin
 
     @property
     def sentence(self) -> str:
@@ -88,19 +84,13 @@ class Degradation(OfSubsets):
         ]
 
 
-class PatternShift(OfSubsets):
+class PatternShift(OfSubsets, FloorCheck):
     """The AUROC is at least a floor under other missingness than that of the held-out cohort."""
 
     title: ClassVar[str] = "AUROC"
     kind: Literal["pattern_shift"]
-    floor: float = Field(gt=0, lt=1)
-    """Least value that the lower bound must reach under each missingness."""
     missingness: list[Missingness] = Field(default=list(get_args(Missingness)), min_length=1)
     """Under which: reversed means that the modality that most have is had by as few as that which the fewest have."""
-
-    @property
-    def threshold(self) -> float:
-        return self.floor
 
     @property
     def sentence(self) -> str:

@@ -4,7 +4,7 @@ import pytest
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from tests.validation.cases import make_held_out
-from validation.others import gains_over_others
+from validation.gains import gains_over_others
 
 
 def test_gains_are_those_of_scikit_learn_and_above_zero_where_the_model_is_better() -> None:
