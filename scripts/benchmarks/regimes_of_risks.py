@@ -8,13 +8,13 @@ from scipy.special import expit
 from scripts.benchmarks.regimes import Regime, drawn
 from validation.bootstrap import Bootstrapped
 from validation.estimands import Estimand, Mean
-from validation.measures import auprc_lift, brier_skill, calibration_slope, log_loss_skill
+from validation.measures import auprc_lift, brier_skill
 from validation.net_benefit import net_benefit_gain
 from validation.ratio import Ratio
 
 NUM_TRUTH = 4_000_000
 """Subjects whose estimate counts as the truth, where there is no formula."""
-MEASURES = (auprc_lift, brier_skill, log_loss_skill, calibration_slope)
+MEASURES = (auprc_lift, brier_skill)
 
 
 def of_risks(num_draws: int, num_resampled: int, num_replicates: int) -> Iterator[Regime]:

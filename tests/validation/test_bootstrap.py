@@ -1,14 +1,10 @@
-"""Measures from cells against scikit-learn and statsmodels; the bootstrap from cells against drawing every subject."""
+"""Measures from cells against scikit-learn; the bootstrap from cells against drawing every subject."""
 
 from collections.abc import Callable
 
 import numpy as np
 import pytest
-from scipy.special import logit
-from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
-from statsmodels.genmod.families import Binomial
-from statsmodels.genmod.generalized_linear_model import GLM
-from statsmodels.tools import add_constant
+from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
 from validation.bootstrap import Bootstrapped, observed
 from validation.cells import score_cells
@@ -18,12 +14,9 @@ from validation.measures import (
     auprc_lift,
     auroc,
     brier_skill,
-    calibration_slope,
-    inverse_calibration_slope,
-    log_loss_skill,
 )
 
-MEASURES: list[Measure] = [auroc, auprc_lift, brier_skill, log_loss_skill, calibration_slope, inverse_calibration_slope]
+MEASURES: list[Measure] = [auroc, auprc_lift, brier_skill]
 
 
 def cohort(num: int = 300, decimals: int = 8, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -35,25 +28,18 @@ def cohort(num: int = 300, decimals: int = 8, seed: int = 0) -> tuple[np.ndarray
 
 def expected(measure: Measure, label: np.ndarray, score: np.ndarray, weight: np.ndarray) -> float:
     rate = np.average(label, weights=weight)
-    base = np.full(len(label), rate)
-    if measure in (calibration_slope, inverse_calibration_slope):
-        slope = GLM(label, add_constant(logit(score)), Binomial(), freq_weights=weight).fit().params[1]
-        return float(slope if measure is calibration_slope else 1 / slope)
     return {
         auroc: lambda: roc_auc_score(label, score, sample_weight=weight),
         auprc: lambda: average_precision_score(label, score, sample_weight=weight),
         auprc_lift: lambda: average_precision_score(label, score, sample_weight=weight) / rate,
         brier_skill: lambda: 1 - brier_score_loss(label, score, sample_weight=weight) / (rate * (1 - rate)),
-        log_loss_skill: lambda: (
-            1 - log_loss(label, score, sample_weight=weight) / log_loss(label, base, sample_weight=weight)
-        ),
     }[measure]()
 
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("decimals", [8, 1])
 @pytest.mark.parametrize("measure", [*MEASURES, auprc])
-def test_measures_are_those_of_scikit_learn_and_statsmodels(measure: Measure, decimals: int, weighted: bool) -> None:
+def test_measures_are_those_of_scikit_learn(measure: Measure, decimals: int, weighted: bool) -> None:
     label, score, weight = cohort(decimals=decimals)
     weight = weight if weighted else np.ones(300)
     found = Bootstrapped.of(measure, label, score, weight if weighted else None, num_replicates=20)
@@ -144,17 +130,10 @@ def test_what_cannot_be_measured_has_no_bounds(spoil: Callable[..., tuple[np.nda
         assert found.needed(0.5, 0.025) is None
 
 
-def test_scores_that_all_tie_have_no_slope_and_no_skill_in_ranking() -> None:
+def test_scores_that_all_tie_have_no_skill_in_ranking() -> None:
     label, constant = cohort(60)[0], np.full(60, 0.3)
     assert Bootstrapped.of(auroc, label, constant, num_replicates=50).interval(0.025) == (0.5, 0.5)
     assert Bootstrapped.of(auprc_lift, label, constant, num_replicates=50).value == pytest.approx(1)
-    assert np.isnan(Bootstrapped.of(calibration_slope, label, constant, num_replicates=50).interval(0.025)).all()
-
-
-def test_scores_that_separate_the_classes_have_no_slope() -> None:
-    label = np.repeat([0, 1], 30)
-    found = Bootstrapped.of(calibration_slope, label, np.linspace(0.1, 0.9, 60), num_replicates=50)
-    assert np.isnan(found.interval(0.025)).all()
 
 
 def test_one_positive_still_gives_bounds_of_a_rank() -> None:
