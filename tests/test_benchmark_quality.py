@@ -1,4 +1,4 @@
-"""Quality and regret: identical splits, honest masks, measures with known answers, and runs that go on."""
+"""Quality: identical splits, honest masks, measures with known answers, and runs that go on."""
 
 import json
 import subprocess
@@ -14,10 +14,10 @@ from cohorts.spec import CohortSpec
 from cohorts.splits import Split
 from scripts.benchmarks.features import linear_table, masked_copies, tree_table
 from scripts.benchmarks.figure import draw
-from scripts.benchmarks.measures import average_on_the_logit, measures, paired, regrets
+from scripts.benchmarks.measures import average_on_the_logit, measures, paired
 from scripts.benchmarks.plans import make_plans, read_people, remove, with_fewer_sparse
 from scripts.benchmarks.quality import quality
-from scripts.benchmarks.regret import curve, regret
+from scripts.benchmarks.regret import regret
 
 ROOT = Path(__file__).parent.parent
 QUICK = ["--training.num_epochs", "1", "--folds", "2"]
@@ -55,16 +55,6 @@ def test_a_paired_interval_is_wider_where_training_sets_overlap() -> None:
 def test_the_average_of_two_models_is_that_of_their_log_odds() -> None:
     found = average_on_the_logit([np.array([0.5, 0.9]), np.array([0.5, 0.1])])
     np.testing.assert_allclose(found, [0.5, 0.5])
-
-
-def test_the_best_score_has_no_regret_and_noise_has_some() -> None:
-    rng = np.random.default_rng(1)
-    best = rng.random(3000)
-    label = (rng.random(3000) < best).astype(float)
-    assert regrets(label, best, best)["auroc_regret"] == 0
-    noisy = regrets(label, rng.random(3000), best)
-    assert noisy["auroc_regret"] > 0.2
-    assert noisy["log_loss_regret"] > 0.1
 
 
 def test_removal_leaves_everybody_something_and_gives_nobody_anything() -> None:
@@ -228,38 +218,6 @@ def test_a_network_is_scored_in_the_order_that_was_asked_for(people: Cohort, spl
     found = predict(rows, kept)
     np.testing.assert_array_equal(predict(rows[order], kept[order]), found[order])
     assert not np.array_equal(found, predict(rows, people.presence[rows]))
-
-
-@pytest.mark.slow
-def test_regret_is_measured_by_pattern_for_every_size(tmp_path: Path) -> None:
-    from lightning_modules.config import TrainingOptions
-
-    out = tmp_path / "regret.json"
-    words = {"num_rich": 200, "num_held_out": 400, "models": "attention,scratch"}
-    regret(out, num_sparse=(60, 120), training=TrainingOptions(num_epochs=1), **words)  # type: ignore[arg-type]
-    found = json.loads(out.read_text())
-    assert [(run["num_sparse"], run["model"]) for run in found["runs"]] == [
-        (number, name) for number in (60, 120) for name in ("attention", "scratch")
-    ]
-    assert all(part["share"] >= 0.05 for run in found["runs"] for part in run["by_pattern"].values())
-    assert len({run["overall"]["bayes_auroc"] for run in found["runs"]}) == 1
-    assert set(found["curve"]) == {"attention", "scratch"}
-    assert str(tmp_path) not in out.read_text()
-
-
-def test_a_curve_is_the_mean_of_its_repeats() -> None:
-    runs = [
-        {
-            "model": "scratch",
-            "num_sparse": 100,
-            "overall": {"auroc_regret": value, "log_loss_regret": 2 * value},
-            "by_pattern": {"a": {"auroc_regret": value}, "b": {"auroc_regret": 3 * value}},
-        }
-        for value in (0.1, 0.2)
-    ]
-    assert curve(runs)["scratch"]["100"] == pytest.approx(
-        {"auroc_regret": 0.15, "log_loss_regret": 0.3, "worst_pattern_auroc_regret": 0.45}
-    )
 
 
 def test_a_figure_draws_intervals_only_of_enough_splits() -> None:

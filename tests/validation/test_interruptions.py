@@ -11,7 +11,6 @@ import resource
 import shutil
 import signal
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -24,7 +23,7 @@ import pytest
 from lightning_modules.manifest import verify_bundle
 from tests.validation.cases import Candidate, make_candidate
 from validation.decision import read_decision
-from validation.ledger import Entry, Ledger
+from validation.ledger import Entry
 from validation.looks import look, record_outcome
 from validation.registry import Registry
 from validation.sign_offs import sign_off, today, waive
@@ -188,25 +187,9 @@ def test_a_first_promotion_that_was_killed_anywhere_leaves_none_or_the_first(tmp
 
 
 def test_promotions_at_once_are_all_recorded_in_one_chain(
-    registry: Registry, judged: Make, monkeypatch: pytest.MonkeyPatch
+    registry: Registry, judged: Make, at_once: Callable[..., list[int]]
 ) -> None:
     first, *others = [judged(name) for name in ("first", "second", "third", "fourth")]
     registry.promote(first.decision, first.bundle)
-    read = Ledger.entries
-
-    def slowly(self: Ledger) -> list[Entry]:
-        """Takes its time between reading the ledger and writing it; without a lock, a line would be lost."""
-        entries = read(self)
-        time.sleep(0.2)
-        return entries
-
-    monkeypatch.setattr(Ledger, "entries", slowly)
-    processes = [
-        multiprocessing.get_context("fork").Process(target=registry.promote, args=(made.decision, made.bundle))
-        for made in others
-    ]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
+    at_once(registry.promote, [(made.decision, made.bundle) for made in others])
     assert {entry["bundle"] for entry in registry.verify()} == {made.digest for made in (first, *others)}

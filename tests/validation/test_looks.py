@@ -1,7 +1,6 @@
 """Looks at a held-out cohort: each model counts once, before it is scored, and never more than the budget."""
 
-import multiprocessing
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from cohorts.errors import InputError
 from tests.validation.cases import make_decision as decision_on
 from tests.validation.cases import make_held_out, make_policy
-from validation.ledger import Entry, Ledger
+from validation.ledger import Ledger
 from validation.looks import earlier_looks, look, record_outcome
 
 HERE, ELSEWHERE = "a" * 64, "b" * 64
@@ -78,25 +77,9 @@ def test_an_outcome_whose_figures_are_hidden_has_none(ledger: Ledger) -> None:
     assert ledger.entries()[0]["auroc"] is None
 
 
-def test_looks_at_once_never_exceed_the_budget(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    read = Ledger.entries
-
-    def slowly(self: Ledger) -> list[Entry]:
-        """Takes its time between reading the ledger and writing it; without a lock, several would be the second."""
-        entries = read(self)
-        time.sleep(0.2)
-        return entries
-
-    monkeypatch.setattr(Ledger, "entries", slowly)
-    processes = [
-        multiprocessing.get_context("fork").Process(target=_look_or_be_refused, args=(ledger, f"m{number}"))
-        for number in range(4)
-    ]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-    assert sorted(process.exitcode or 0 for process in processes) == [0, 0, 2, 2]
+def test_looks_at_once_never_exceed_the_budget(ledger: Ledger, at_once: Callable[..., list[int]]) -> None:
+    codes = at_once(_look_or_be_refused, [(ledger, f"m{number}") for number in range(4)])
+    assert sorted(codes) == [0, 0, 2, 2]
     assert len(ledger.entries()) == 2
 
 

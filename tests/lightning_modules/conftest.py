@@ -1,0 +1,12 @@
+"""Fixtures of the tests of experts and ensemble."""
+
+import pytest
+
+from lightning_modules import additive
+
+
+@pytest.fixture
+def nothing_to_choose(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One penalty and no bends, so that labels cannot act through a choice."""
+    monkeypatch.setattr(additive, "PENALTIES", (0.1,))
+    monkeypatch.setattr(additive, "MOST_BENT", 0)
