@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, logit
 
-from cohorts.statistics import mean_and_covariance
 from validation.curves import members
 from validation.disclosure import suppressed
 from validation.estimands import Rate
 from validation.predictions import weights_of
-from validation.statistics import log_interval, normal_interval
+from validation.ratio import Ratio
+from validation.statistics import normal_interval
 
 LEAST_FOR_A_CURVE = 100  # events, and as many non-events (Van Calster et al., J Clin Epidemiol 74, 2016, 167-176)
 NUM_BINS = 10
@@ -50,7 +50,7 @@ def calibration(
             y, s, w = label[part], score[part], None if weight is None else weight[part]
             positives = int(y.sum())
             counts = {"num_subjects": len(y), "num_positives": positives, "num_negatives": len(y) - positives}
-            rows.append({"feature": feature, "group": name, **counts, **observed_over_expected(y, s, w, alpha)})
+            rows.append({"feature": feature, "group": name, **counts, **_ratio(y, s, w, alpha)})
             enough = min(positives, len(y) - positives) >= LEAST_FOR_A_CURVE
             extras.append((_line(y, s, w, alpha), bins(y, s, w, alpha, least)) if enough else (_NO_LINE, []))
     shown = suppressed(pd.DataFrame(rows), least, ("feature",))
@@ -64,32 +64,6 @@ def calibration(
 _NO_LINE: dict[str, Any] = dict.fromkeys(
     f"{name}{bound}" for name in ("slope", "intercept") for bound in ("", "_lower", "_upper")
 )
-
-
-def observed_over_expected(
-    label: np.ndarray, score: np.ndarray, weight: np.ndarray | None, alpha: float
-) -> dict[str, float]:
-    """Number of positives over the sum of the risks; bounds on the log scale, by linearisation of the ratio of means.
-
-    Args:
-        label: 0 or 1, (N,).
-        score: Above 0, (N,).
-        weight: (N,), or None.
-        alpha: One-sided.
-
-    Returns:
-        value, lower, upper; NaN of nobody, and bounds NaN where there is no positive.
-    """
-    if len(label) < 2:
-        return dict.fromkeys(("value", "lower", "upper"), float("nan"))
-    observed, expected = (float(np.average(values, weights=weight)) for values in (label, score))
-    ratio = observed / expected
-    if ratio == 0:
-        return {"value": 0.0, "lower": float("nan"), "upper": float("nan")}
-    residual = (label - ratio * score) / observed
-    variance = float(mean_and_covariance(residual[None], weight)[1][0, 0])
-    lower, upper = log_interval(ratio, variance, alpha)
-    return {"value": ratio, "lower": lower, "upper": upper}
 
 
 def bins(
@@ -128,6 +102,14 @@ def bins(
         figures = (mean, rate.value, *rate.interval(alpha))
         points.append({k: round(x, 3) for k, x in zip(("score", "rate", "lower", "upper"), figures, strict=True)})
     return points
+
+
+def _ratio(label: np.ndarray, score: np.ndarray, weight: np.ndarray | None, alpha: float) -> dict[str, float]:
+    """Observed over expected; NaN of fewer than two subjects."""
+    if len(label) < 2:
+        return dict.fromkeys(("value", "lower", "upper"), float("nan"))
+    ratio = Ratio.observed_expected(label, score, weight)
+    return dict(zip(("value", "lower", "upper"), (ratio.value, *ratio.interval(alpha)), strict=True))
 
 
 def _line(label: np.ndarray, score: np.ndarray, weight: np.ndarray | None, alpha: float) -> dict[str, Any]:

@@ -61,11 +61,10 @@ def audit(
     import os
     from importlib.metadata import version
 
-    from cohorts.files import canonical_json, write_whole
     from scripts.benchmarks.judging import against_fairlearn, bootstrap, decision, growth
-    from scripts.benchmarks.loading import _goal, _machine
+    from scripts.benchmarks.outcome import this_machine, write_with_goals
 
-    machine = _machine() | {"fairlearn": version("fairlearn"), "load_before": round(os.getloadavg()[0], 1)}
+    machine = this_machine() | {"fairlearn": version("fairlearn"), "load_before": round(os.getloadavg()[0], 1)}
     found: dict[str, Any] = {"benchmark": "audit", "machine": machine, "sizes": sizes}
     say(f"many rows: {num_replicates} replicates of {sizes['many_rows']} rows")
     found["many_rows"] = bootstrap(sizes["many_rows"], num_groups, num_replicates)
@@ -76,7 +75,4 @@ def audit(
     found["against_fairlearn"] = against_fairlearn(
         sizes["num_rows"], num_groups, sizes["fairlearn_replicates"], num_replicates
     )
-    found["goals"] = [_goal(found, *goal) for goal in GOALS]
-    write_whole(out, canonical_json(found))
-    for goal in found["goals"]:
-        say(f"{'met' if goal['met'] else 'MISSED'}: {goal['figure']} {goal['value']} ({goal['rule']} {goal['limit']})")
+    write_with_goals(out, found, GOALS)

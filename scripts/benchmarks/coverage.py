@@ -27,7 +27,7 @@ def coverage(out: Path, num_draws: int = 4000, num_resampled: int = 1000, num_re
     sizes = {name: value for name, value in locals().items() if name != "out"}
     raise_if([f"{name}: must be at least 20 (value: {value})" for name, value in sizes.items() if value < 20])
     from cohorts.files import canonical_json, write_whole
-    from scripts.benchmarks.loading import _machine
+    from scripts.benchmarks.outcome import this_machine
     from scripts.benchmarks.regimes import of_rates
     from scripts.benchmarks.regimes_of_risks import of_risks
 
@@ -52,7 +52,7 @@ def coverage(out: Path, num_draws: int = 4000, num_resampled: int = 1000, num_re
     say(f"{asked} of {len(found)} regimes are covered by {LEAST} to {MOST}")
     result = {
         "benchmark": "coverage",
-        "machine": _machine(),
+        "machine": this_machine(),
         "sizes": sizes,
         "nominal": NOMINAL,
         "asked": [LEAST, MOST],

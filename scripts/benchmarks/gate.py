@@ -38,7 +38,7 @@ def gate(
     """
     raise_if([f"num_runs: must be at least 20 (value: {num_runs})"] if num_runs < 20 else [])
     from cohorts.files import canonical_json, write_whole
-    from scripts.benchmarks.loading import _machine
+    from scripts.benchmarks.outcome import this_machine
 
     rows = []
     for num_positives in map(int, positives or (50, 200, 1000)):
@@ -50,7 +50,7 @@ def gate(
             shown = ", ".join(f"{name} {row[name]:.1%}" for name in ("PASS", "FAIL", "INSUFFICIENT", "point_fails"))
             say(f"{num_positives} positives a group, one lower by {drop:g}: {shown}")
     sizes = {"num_runs": num_runs, "num_groups": num_groups, "sensitivity": SENSITIVITY, "margin": MARGIN}
-    write_whole(out, canonical_json({"benchmark": "gate", "machine": _machine(), "sizes": sizes, "settings": rows}))
+    write_whole(out, canonical_json({"benchmark": "gate", "machine": this_machine(), "sizes": sizes, "settings": rows}))
 
 
 def _shares(rates: np.ndarray, num_positives: int, num_runs: int) -> dict[str, float]:

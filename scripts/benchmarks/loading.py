@@ -1,16 +1,13 @@
 """How fast subjects come out of memory and of files, and what the description of a cohort costs."""
 
-import os
-import platform
-from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from cohorts.errors import raise_if
+from scripts.benchmarks.outcome import this_machine, write_with_goals
 from scripts.command_line import say
 
-LIBRARIES = ("torch", "numpy", "pyarrow", "pandas", "duckdb")
 GOALS = (
     ("memory.rows_per_second", "at_least", 1_000_000),
     ("memory.times_slower_than_numpy", "at_most", 2),
@@ -49,11 +46,10 @@ def loading(
     if num_columns < 3:
         problems.append(f"num_columns: must be at least 3, one for each modality (value: {num_columns})")
     raise_if(problems)
-    from cohorts.files import canonical_json, write_whole
     from scripts.benchmarks.batches import from_memory, from_parquet
     from scripts.benchmarks.cohorts import checks, events
 
-    found: dict[str, Any] = {"benchmark": "loading", "machine": _machine(), "sizes": sizes}
+    found: dict[str, Any] = {"benchmark": "loading", "machine": this_machine(), "sizes": sizes}
     say("memory: batches against indexing one NumPy array")
     found["memory"] = from_memory(num_subjects, num_columns, batch_size)
     say(f"streaming: {streamed_megabytes} MB of Parquet")
@@ -64,21 +60,4 @@ def loading(
     found["events"] = events(num_events)
     say(f"checks: fingerprint and checks of {num_subjects} x {num_columns}")
     found["checks"] = checks(num_subjects, num_columns)
-    found["goals"] = [_goal(found, *goal) for goal in GOALS]
-    write_whole(out, canonical_json(found))
-    for goal in found["goals"]:
-        say(f"{'met' if goal['met'] else 'MISSED'}: {goal['figure']} {goal['value']} ({goal['rule']} {goal['limit']})")
-
-
-def _machine() -> dict[str, Any]:
-    """What a reader needs to judge the figures by; no names of host, user or folder."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    libraries = {name: version(name) for name in LIBRARIES}
-    return {"cores": cores, "system": platform.system(), "python": platform.python_version(), **libraries}
-
-
-def _goal(found: dict[str, Any], figure: str, rule: str, limit: float) -> dict[str, Any]:
-    part, name = figure.split(".")
-    value = found[part][name]
-    met = value >= limit if rule == "at_least" else value <= limit
-    return {"figure": figure, "value": value, "rule": rule.replace("_", " "), "limit": limit, "met": met}
+    write_with_goals(out, found, GOALS)

@@ -52,8 +52,8 @@ def regret(
 
     from cohorts.files import canonical_json, digest_of_text, read_json, write_whole
     from scripts.benchmarks.baselines import BASELINES
-    from scripts.benchmarks.loading import _machine
     from scripts.benchmarks.networks import NETWORKS, code_digest
+    from scripts.benchmarks.outcome import this_machine
 
     chosen, known = [name for name in models.split(",") if name], [*NETWORKS, *BASELINES]
     raise_if([f"models: {name} is none of {', '.join(known)}" for name in chosen if name not in known])
@@ -73,7 +73,7 @@ def regret(
                 overall = runs[-1]["overall"]
                 said = f"AUROC {overall['auroc_regret']:.4f} short, log loss {overall['log_loss_regret']:.4f} over"
                 say(f"repeat {seed}, {number} sparse: {name} {said}")
-    described = {"modalities": MODALITIES, **options, "training": asdict(training), "machine": _machine()}
+    described = {"modalities": MODALITIES, **options, "training": asdict(training), "machine": this_machine()}
     write_whole(out, canonical_json({"benchmark": "regret", **described, "curve": curve(runs), "runs": runs}))
 
 

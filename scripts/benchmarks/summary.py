@@ -10,9 +10,9 @@ import numpy as np
 
 from cohorts.files import canonical_json, read_json, write_whole
 from scripts.benchmarks.figure import draw
-from scripts.benchmarks.loading import _machine
 from scripts.benchmarks.measures import MEASURES, over_splits, paired
 from scripts.benchmarks.networks import OURS
+from scripts.benchmarks.outcome import this_machine
 from scripts.benchmarks.plans import Plan
 from scripts.benchmarks.results import Results
 
@@ -48,7 +48,7 @@ def write_results(
 ) -> None:
     """Add this run to the file, in the place of an earlier one of the same cohort and splits."""
     before = read_json(out, "the figures of a benchmark")["runs"] if out.exists() else {}
-    machine = _machine() | {name: _version(packages) for name, packages in VERSIONS.items()}
+    machine = this_machine() | {name: _version(packages) for name, packages in VERSIONS.items()}
     run = {**described, "training": asdict(results.training), "machine": machine, **summary(results, plans, chosen)}
     title = f"{described['cohort']}, {described['splits']}"
     title += f", {described['num_sparse']} sparse" if described["num_sparse"] else ""

@@ -10,9 +10,10 @@ import statsmodels.api as sm
 from cohorts.statistics import mean_and_covariance
 from tests.validation.cases import DECLARED, make_decision, make_held_out, make_policy, with_weights
 from validation.audit import METRICS, rate_at
-from validation.calibration_curves import bins, calibration, logistic, observed_over_expected
+from validation.calibration_curves import bins, calibration, logistic
 from validation.curves import net_benefit_curve, rates_by_threshold, threshold_grid
 from validation.predictions import weights_of
+from validation.ratio import Ratio
 
 ALPHA = 0.025
 
@@ -124,8 +125,8 @@ def test_observed_over_expected_covers_the_truth_at_its_level() -> None:
     covered = 0
     for _ in range(400):
         risk = rng.beta(2, 5, 400)
-        found = observed_over_expected((rng.random(400) < risk).astype(int), risk, None, ALPHA)
-        covered += found["lower"] <= 1 <= found["upper"]
+        lower, upper = Ratio.observed_expected((rng.random(400) < risk).astype(int), risk).interval(ALPHA)
+        covered += lower <= 1 <= upper
     assert 0.92 <= covered / 400 <= 0.98
 
 
