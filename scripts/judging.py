@@ -76,7 +76,7 @@ def _of_model(out: Path, rules: Policy, options: dict[str, Any]) -> dict[str, An
 
 
 def _of_predictions(out: Path, rules: Policy, options: dict[str, Any]) -> dict[str, Any]:
-    from scripts.given import depends_on, load_given
+    from scripts.given_predictions import depends_on, load_given
     from scripts.judging_model import DECISION
     from scripts.judging_predictions import judge_given
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from cohorts.files import digest_of_file, write_table
 from scripts.case_record import PREDICTIONS, notes_on_policy, provenance
-from scripts.given import Given
+from scripts.given_predictions import Given
 from scripts.judging_model import conclude, fix_operating_point
 from scripts.stage import Stage
 from validation.checks import Evidence

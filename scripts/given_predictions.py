@@ -11,7 +11,7 @@ from cohorts.spec import CohortSpec, load_spec
 from validation.modality_audit import modalities_of
 from validation.policy import Policy
 from validation.predictions import CHAMPION, SENSITIVE, sensitive_features
-from validation.reading import read_predictions
+from validation.predictions_file import read_predictions
 
 
 @dataclass(frozen=True)

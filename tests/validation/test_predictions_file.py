@@ -11,7 +11,7 @@ import pytest
 
 from cohorts.errors import InputError
 from tests.validation.cases import make_held_out
-from validation.reading import read_predictions
+from validation.predictions_file import read_predictions
 
 
 def refused(file: Path, *messages: str) -> None:
