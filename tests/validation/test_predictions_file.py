@@ -14,7 +14,7 @@ from tests.validation.cases import make_held_out
 from validation.predictions_file import read_predictions
 
 
-def refused(file: Path, *messages: str) -> None:
+def assert_refused(file: Path, *messages: str) -> None:
     with pytest.raises(InputError) as caught:
         read_predictions(file)
     for message in messages:
@@ -48,7 +48,7 @@ def test_a_name_that_is_nearly_a_known_one_is_refused_and_not_left_out(
         frame.to_csv(file, index=False)
     else:
         frame.to_parquet(file)
-    refused(file, f"given{ending}: column `{name}` is none that is known; if {meant} is meant")
+    assert_refused(file, f"given{ending}: column `{name}` is none that is known; if {meant} is meant")
 
 
 def test_columns_of_other_names_are_left_out(tmp_path: Path) -> None:
@@ -59,12 +59,14 @@ def test_columns_of_other_names_are_left_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["score", "part", "sensitive.sex"])
 def test_a_column_that_is_there_twice_is_refused(tmp_path: Path, name: str) -> None:
     frame = make_held_out(20)
-    refused(as_csv(tmp_path, pd.concat([frame, frame[[name]]], axis=1)), f"2 columns are called {name}; give one")
+    assert_refused(
+        as_csv(tmp_path, pd.concat([frame, frame[[name]]], axis=1)), f"2 columns are called {name}; give one"
+    )
 
 
 @pytest.mark.parametrize(("separator", "word"), [(";", "semicolons"), ("\t", "tabs")])
 def test_another_separator_is_named(tmp_path: Path, separator: str, word: str) -> None:
-    refused(as_csv(tmp_path, make_held_out(20), sep=separator), f"separated by {word}; separate them by commas")
+    assert_refused(as_csv(tmp_path, make_held_out(20), sep=separator), f"separated by {word}; separate them by commas")
 
 
 @pytest.mark.parametrize(
@@ -79,19 +81,19 @@ def test_a_number_of_four_hundred_digits_is_refused(tmp_path: Path, column: str,
     frame = make_held_out(20).assign(weight=1).astype({column: object})
     frame.loc[3, column] = "1" * 400
     frame.loc[4, column] = 1
-    refused(as_csv(tmp_path, frame), message)
+    assert_refused(as_csv(tmp_path, frame), message)
 
 
 @pytest.mark.parametrize("name", ["given.csv.zip", "given.csv.gz", "given.csv.bz2", "given.csv.xz", "given.csv.tar"])
 def test_a_packed_file_that_is_none_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"subject_id,label,score\n")
-    refused(tmp_path / name, "cannot be read as Parquet or CSV")
+    assert_refused(tmp_path / name, "cannot be read as Parquet or CSV")
 
 
 def test_a_packed_file_that_was_cut_off_is_refused(tmp_path: Path) -> None:
     packed = gzip.compress(make_held_out(50).to_csv(index=False).encode())
     (tmp_path / "given.csv.gz").write_bytes(packed[:-20])
-    refused(tmp_path / "given.csv.gz", "cannot be read as Parquet or CSV")
+    assert_refused(tmp_path / "given.csv.gz", "cannot be read as Parquet or CSV")
 
 
 @pytest.mark.parametrize(
@@ -109,7 +111,7 @@ def test_values_that_are_neither_texts_nor_numbers_are_refused_by_their_type(
     tmp_path: Path, column: str, values: Any, kind: str
 ) -> None:
     make_held_out(20).assign(**{column: values}).to_parquet(tmp_path / "given.parquet")
-    refused(tmp_path / "given.parquet", f"{column} must hold texts or numbers, not {kind}")
+    assert_refused(tmp_path / "given.parquet", f"{column} must hold texts or numbers, not {kind}")
 
 
 def test_categories_numbers_and_absent_values_are_groups(tmp_path: Path) -> None:
@@ -123,7 +125,9 @@ def test_categories_numbers_and_absent_values_are_groups(tmp_path: Path) -> None
 def test_scores_that_are_no_numbers_are_told_from_those_outside(tmp_path: Path) -> None:
     frame = make_held_out(20).astype({"score": object})
     frame.loc[:4, "score"] = ["high", None, "", 1.5, -1]
-    refused(as_csv(tmp_path, frame), "3 values of score are empty or no numbers", "2 values of score are not between")
+    assert_refused(
+        as_csv(tmp_path, frame), "3 values of score are empty or no numbers", "2 values of score are not between"
+    )
 
 
 @pytest.mark.parametrize("kind", ["by label", "one heavy", "a group of nothing"])
@@ -135,7 +139,7 @@ def test_weights_beside_which_the_others_vanish_are_refused(tmp_path: Path, kind
         "a group of nothing": np.where(frame["sensitive.sex"] == "female", 1e-200, 1.0),
     }
     file = as_csv(tmp_path, frame.assign(weight=weights[kind]))
-    refused(file, "the largest weight is more than 1e+09 times the smallest")
+    assert_refused(file, "the largest weight is more than 1e+09 times the smallest")
 
 
 def test_every_message_names_the_file_or_the_predictions_and_no_person(tmp_path: Path) -> None:
