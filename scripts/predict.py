@@ -23,7 +23,8 @@ def predict(
     Label, roles, site and sensitive features are not read.
 
     Args:
-        model: Bundle, folder that finetune made, or registry (its champion is used).
+        model: Bundle, folder that finetune made, or registry (its champion is used, unless its waiver has
+            expired).
         cohort: Path of a cohort spec, or name of a catalog entry (synthetic, heart_disease, nhanes, physionet2012).
         out: File to make, .csv or .parquet, with the columns subject_id, score and pattern, and those asked for below.
         data: Folder that holds the tables of the spec; not needed for synthetic.
@@ -58,7 +59,7 @@ def predict(
     if out.exists():
         raise InputError(f"out {out}: already there, and would be overwritten; choose another --out, or remove it")
     spec = load_spec(cohort)
-    bundle = load_bundle(Registry(model, verify_bundle).champion_bundle() or find_bundle(model))
+    bundle = load_bundle(Registry(model, verify_bundle).bundle_in_use() or find_bundle(model))
     check_same_inputs(bundle, spec)
     people = read_cohort(spec, data, labelled=False, absent=frozenset(filter(None, absent.split(","))))
     for note in [*people.notes, *bundle.preprocessing.unlike_training(people)]:

@@ -70,6 +70,8 @@ def _read(file: Path) -> pd.DataFrame:
         reason = str(error).partition("\n")[0]
         raise InputError(f"predictions {file}: cannot be read as Parquet or CSV ({reason})") from None
     raise_if([f"predictions {file}: {problem}" for problem in name_problems(names)])
+    if file.suffix != ".parquet" and not isinstance(frame.index, pd.RangeIndex):
+        raise InputError(f"predictions {file}: its rows have more values than its header has names; name every column")
     return frame
 
 

@@ -87,6 +87,16 @@ class Registry:
         raise_if(self._broken(champion))
         return self.bundle(champion["bundle"])
 
+    def bundle_in_use(self) -> Path | None:
+        """Folder of the champion's bundle, to score people with: verified, and passed or waived to this day.
+
+        Raises:
+            InputError: As `champion_bundle`; or the champion's waiver has expired.
+        """
+        bundle = self.champion_bundle()
+        raise_if(self._without_grounds(self.ledger.entries()))
+        return bundle
+
     def champion_decision(self) -> dict[str, Any]:
         """The decision that made the present champion, of which there must be one."""
         champion = self.champion()
@@ -175,11 +185,8 @@ class Registry:
         distinct = {(entry["bundle"], entry["decision"]): entry for entry in made}
         broken = {entry["decision"]: self._broken(entry) for entry in distinct.values()}
         problems = list(dict.fromkeys(problem for found in broken.values() for problem in found))
-        if made and not broken[made[-1]["decision"]] and self._grounds(entries, made[-1]) is None:
-            problems.append(
-                f"registry {self.folder}: the champion {made[-1]['bundle'][:12]} did not pass, and no waiver for it "
-                "holds any more; roll back, promote another model, or waive again and promote again"
-            )
+        if made and not broken[made[-1]["decision"]]:
+            problems += self._without_grounds(entries)
         raise_if(problems + self.ledger.behind(entries))
         return entries
 
@@ -213,6 +220,16 @@ class Registry:
             return _waiver_or_refusal(entries, self._decision(entry))
         except Refused:
             return None
+
+    def _without_grounds(self, entries: Sequence[Entry]) -> list[str]:
+        """The problem of a present champion that nothing allows any more; none where it may be used."""
+        champion = _last(champions(entries))
+        if champion is None or self._grounds(entries, champion) is not None:
+            return []
+        return [
+            f"registry {self.folder}: the champion {champion['bundle'][:12]} did not pass, and no waiver for it "
+            "holds any more; roll back, promote another model, or waive again and promote again"
+        ]
 
     def _broken(self, entry: Entry) -> list[str]:
         problems = []

@@ -69,6 +69,15 @@ def test_another_separator_is_named(tmp_path: Path, separator: str, word: str) -
     assert_refused(as_csv(tmp_path, make_held_out(20), sep=separator), f"separated by {word}; separate them by commas")
 
 
+@pytest.mark.parametrize("rows", ["all", "the first"])
+def test_rows_longer_than_the_header_are_refused(tmp_path: Path, rows: str) -> None:
+    file = as_csv(tmp_path, make_held_out(20))
+    header, *lines = file.read_text().splitlines()
+    longer = [line + ",1" if rows == "all" or line == lines[0] else line for line in lines]
+    file.write_text("\n".join([header, *longer]))
+    assert_refused(file, "its rows have more values than its header has names; name every column")
+
+
 @pytest.mark.parametrize(
     ("column", "message"),
     [

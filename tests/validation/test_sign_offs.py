@@ -142,7 +142,7 @@ def test_a_forged_waiver_of_a_fail_is_none(registry: Registry, judged: Make) -> 
     assert caught.value.verdict == "FAIL"
 
 
-def test_verify_says_that_the_champions_waiver_has_expired_and_another_mends_it(
+def test_a_champion_whose_waiver_has_expired_is_named_and_not_used_until_another_is_given(
     registry: Registry, judged: Make, later: Callable[[int], None]
 ) -> None:
     weak = judged(num_subjects=60)
@@ -150,11 +150,14 @@ def test_verify_says_that_the_champions_waiver_has_expired_and_another_mends_it(
     registry.promote(weak.decision, weak.bundle)
     later(30)
     registry.verify()
+    assert registry.bundle_in_use() == registry.bundle(weak.digest)
     later(31)
-    with pytest.raises(
-        InputError, match=f"champion {weak.digest[:12]} did not pass, and no waiver for it holds any more"
-    ):
-        registry.verify()
+    for call in (registry.verify, registry.bundle_in_use):
+        with pytest.raises(
+            InputError, match=f"champion {weak.digest[:12]} did not pass, and no waiver for it holds any more"
+        ):
+            call()
+    assert registry.champion_bundle() == registry.bundle(weak.digest), "a new model is still compared with it"
     renewed = waived(registry, weak, days=60)
     assert registry.promote(weak.decision, weak.bundle)["waiver"] == renewed["digest"]
     registry.verify()
