@@ -24,13 +24,16 @@ from lightning_modules.rows import Rows, log_losses
 
 PENALTIES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # scikit-learn's C: the smaller, the stronger
 KNOTS = (-0.674, 0.0, 0.674)  # quartiles of a normal score
-MOST_BENT = 400  # inputs of a modality up to which they may bend
+SQUARED = ("mean", "last")  # of events: both too low and too high a level may be a bad sign
+MOST_CURVED = 400  # inputs of a modality up to which they may curve
 LEAST_SCALE = 0.5  # what hardly varies is not blown up
 MOST_FOR_NEWTON = 1500  # columns; with more, a quasi-Newton method is quicker
 
 
 class AdditiveExpert(nn.Module):
-    """Linear in the inputs of the present modalities, and maybe bent at the quartiles of those that are normal scores.
+    """Linear in the inputs of the present modalities, and maybe curved in those that are normal scores.
+
+    Curves are squares of a variable's level over time, and bends at the quartiles of all else.
 
     It holds a fit for each group of people, who had no part in it, and one for each pair of groups, so that whatever is
     trained on top of a fit can be left out of its own offset too. It holds each twice: one fit to people as they are,
@@ -42,7 +45,7 @@ class AdditiveExpert(nn.Module):
     """
 
     weights_EC: Tensor
-    bends_EC: Tensor
+    curves_EC: Tensor
     intercepts_E: Tensor
     fit_of_GG: Tensor
 
@@ -50,10 +53,11 @@ class AdditiveExpert(nn.Module):
         super().__init__()
         self.layouts, self.num_groups = dict(layouts), num_groups
         num_fits = 2 * len(self.left_out)
-        num_bent = sum(len(KNOTS) * num for num in map(_num_bent, layouts.values()))
+        nobody = {name: torch.zeros(0, layout.num_inputs) for name, layout in layouts.items()}
+        num_curved = curved_columns(nobody, torch.zeros(0, len(layouts), dtype=torch.bool), layouts).shape[1]
         num_linear = sum(map(num_read, layouts.values())) + len(layouts)
         self.register_buffer("weights_EC", torch.zeros(num_fits, num_linear))
-        self.register_buffer("bends_EC", torch.zeros(num_fits, num_bent))
+        self.register_buffer("curves_EC", torch.zeros(num_fits, num_curved))
         self.register_buffer("intercepts_E", torch.zeros(num_fits))
         fit_of_GG = torch.arange(num_groups)[:, None].repeat(1, num_groups + 1)
         for place, pair in enumerate(combinations(range(num_groups), 2), num_groups):
@@ -75,8 +79,8 @@ class AdditiveExpert(nn.Module):
             rare_B: Whose pattern is rare, bool (B,).
         """
         logits_BE = linear_columns(features, presence_BM, self.layouts) @ self.weights_EC.T + self.intercepts_E
-        if bool(self.bends_EC.any()):
-            logits_BE = logits_BE + bent_columns(features, presence_BM, self.layouts) @ self.bends_EC.T
+        if bool(self.curves_EC.any()):
+            logits_BE = logits_BE + curved_columns(features, presence_BM, self.layouts) @ self.curves_EC.T
         fit_GB = self.fit_of_GG[:, group_B] + len(self.left_out) * rare_B
         return logits_BE.T.gather(0, fit_GB)
 
@@ -86,10 +90,6 @@ def num_read(layout: Layout) -> int:
     return {"events": layout.sizes.get("num_variables", 0) * len(SUMMARY), "image": 0}.get(
         layout.kind, layout.num_inputs
     )
-
-
-def _num_bent(layout: Layout) -> int:
-    return num_read(layout) if num_read(layout) <= MOST_BENT else 0
 
 
 def linear_columns(features: Mapping[str, Tensor], presence_BM: Tensor, layouts: Mapping[str, Layout]) -> Tensor:
@@ -102,19 +102,34 @@ def linear_columns(features: Mapping[str, Tensor], presence_BM: Tensor, layouts:
     return torch.cat([*parts, presence_BM.to(parts[0].dtype)], 1)
 
 
-def bent_columns(features: Mapping[str, Tensor], presence_BM: Tensor, layouts: Mapping[str, Layout]) -> Tensor:
-    """What of an input lies above each knot, 0 for absent modalities: (B, C)."""
+def curved_columns(features: Mapping[str, Tensor], presence_BM: Tensor, layouts: Mapping[str, Layout]) -> Tensor:
+    """Squares of events' levels, and what of other inputs lies above each knot; 0 for absent modalities: (B, C)."""
     parts = [presence_BM.new_zeros((len(presence_BM), 0), dtype=next(iter(features.values())).dtype)]
     for m, (name, layout) in enumerate(layouts.items()):
-        known_BF = features[name][:, : _num_bent(layout)]
-        parts += [torch.where(presence_BM[:, m, None], (known_BF - knot).relu(), 0.0) for knot in KNOTS]
+        curves = _curves(_may_curve(features[name], layout), layout)
+        parts += [torch.where(presence_BM[:, m, None], curve_BC, 0.0) for curve_BC in curves]
     return torch.cat(parts, 1)
+
+
+def _may_curve(features_BF: Tensor, layout: Layout) -> Tensor:
+    """The inputs of a modality that have curves: of events the levels, of wide modalities none."""
+    read_BF = features_BF[:, : num_read(layout)]
+    if read_BF.shape[1] > MOST_CURVED:
+        return read_BF[:, :0]
+    if layout.kind != "events":
+        return read_BF
+    levels = [SUMMARY.index(name) for name in SQUARED]
+    return read_BF.unflatten(1, (-1, len(SUMMARY)))[..., levels].flatten(1)
+
+
+def _curves(inputs_BF: Tensor, layout: Layout) -> list[Tensor]:
+    return [inputs_BF**2] if layout.kind == "events" else [(inputs_BF - knot).relu() for knot in KNOTS]
 
 
 def fit_additive(
     layouts: Mapping[str, Layout], rows: Rows, copies: Rows, group: np.ndarray, judged: np.ndarray, num_groups: int
 ) -> AdditiveExpert:
-    """Fit it to some people; its penalty, and whether it bends, by the cross-fitted log loss of others of them.
+    """Fit it to some people; its penalty, and whether it curves, by the cross-fitted log loss of others of them.
 
     Args:
         layouts: Modality to the layout of its inputs.
@@ -136,14 +151,14 @@ def fit_additive(
             tried = {at: curved.loss(PENALTIES[at], judged, num_groups) for at in {max(0, place - 1), place}}
             if min(tried.values()) < min(losses):
                 best, place = curved, min(tried, key=tried.__getitem__)
-        bent = continuous if best is not plain else None
-        hidden = _Problem(_columns(copies, layouts, bent), copies, np.tile(group, len(copies) // len(rows)))
+        curves = continuous if best is not plain else None
+        hidden = _Problem(_columns(copies, layouts, curves), copies, np.tile(group, len(copies) // len(rows)))
         fits = [problem.fit(PENALTIES[place], without) for problem in (best, hidden) for without in expert.left_out]
     weights = torch.as_tensor(np.array([weight for weight, _ in fits]), dtype=expert.weights_EC.dtype)
     num_linear = expert.weights_EC.shape[1]
     expert.weights_EC.copy_(weights[:, :num_linear])
-    if bent is not None:
-        expert.bends_EC[:, torch.as_tensor(bent)] = weights[:, num_linear:]
+    if curves is not None:
+        expert.curves_EC[:, torch.as_tensor(curves)] = weights[:, num_linear:]
     expert.intercepts_E.copy_(torch.tensor([intercept for _, intercept in fits]))
     return expert
 
@@ -151,30 +166,30 @@ def fit_additive(
 def least_loss(
     layouts: Mapping[str, Layout], rows: Rows, group: np.ndarray, judged: np.ndarray, num_groups: int
 ) -> float:
-    """The cross-fitted log loss of the judged people under the best penalty, without bends; arguments as above."""
+    """The cross-fitted log loss of the judged people under the best penalty, without curves; arguments as above."""
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", LinAlgWarning)
         plain = _Problem(_columns(rows, layouts), rows, group)
         return min(plain.loss(penalty, judged, num_groups) for penalty in PENALTIES)
 
 
-def _columns(rows: Rows, layouts: Mapping[str, Layout], bent: np.ndarray | None = None) -> np.ndarray:
+def _columns(rows: Rows, layouts: Mapping[str, Layout], curves: np.ndarray | None = None) -> np.ndarray:
     features = {name: torch.as_tensor(values, dtype=torch.float64) for name, values in rows.inputs.items()}
     presence = torch.as_tensor(rows.presence)
     linear = linear_columns(features, presence, layouts).numpy()
-    if bent is None:
+    if curves is None:
         return linear
-    return np.hstack([linear, bent_columns(features, presence, layouts).numpy()[:, bent]])
+    return np.hstack([linear, curved_columns(features, presence, layouts).numpy()[:, curves]])
 
 
 def _continuous(rows: Rows, layouts: Mapping[str, Layout]) -> np.ndarray:
-    """Which bent columns belong to inputs of many values, bool (C,)."""
-    parts = []
+    """Which curves are those of inputs of many values, bool (C,)."""
+    parts = [np.zeros(0, dtype=bool)]
     for name, layout in layouts.items():
-        inputs = rows.inputs[name][:, : _num_bent(layout)]
-        many = np.array([len(np.unique(column)) > 10 for column in inputs.T], dtype=bool)
-        parts += [many] * len(KNOTS)
-    return np.concatenate(parts) if parts else np.zeros(0, dtype=bool)
+        inputs_NF = _may_curve(torch.as_tensor(rows.inputs[name]), layout)
+        many = np.array([len(np.unique(column)) > 10 for column in inputs_NF.numpy().T], dtype=bool)
+        parts += [many] * len(_curves(inputs_NF, layout))
+    return np.concatenate(parts)
 
 
 class _Problem:

@@ -9,4 +9,4 @@ from lightning_modules import additive
 def nothing_to_choose(monkeypatch: pytest.MonkeyPatch) -> None:
     """One penalty and no bends, so that labels cannot act through a choice."""
     monkeypatch.setattr(additive, "PENALTIES", (0.1,))
-    monkeypatch.setattr(additive, "MOST_BENT", 0)
+    monkeypatch.setattr(additive, "MOST_CURVED", 0)

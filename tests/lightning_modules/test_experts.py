@@ -5,10 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.special import expit
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
+from cohorts.modalities.events import CHANNELS, SUMMARY
 from cohorts.preprocessing import Layout
 from lightning_modules import boosting
 from lightning_modules.additive import fit_additive, linear_columns
@@ -56,13 +58,29 @@ def test_values_of_an_absent_modality_are_not_read() -> None:
 
 def test_a_bent_effect_is_found_where_there_is_one() -> None:
     straight, bent = fitted(drawn(num=2000)), fitted(drawn(num=2000, bent=2.0))
-    assert bent.bends_EC.any()
+    assert bent.curves_EC.any()
     rows = drawn(7, bent=2.0)
     loss = {}
     for name, expert in (("straight", straight), ("bent", bent)):
         logits = expert(*tensors(rows), NEW, common()).mean(0).numpy()
         loss[name] = roc_auc_score(rows.label, logits)
     assert loss["bent"] > loss["straight"] + 0.03
+
+
+def test_a_level_that_is_bad_on_both_sides_is_found_in_events() -> None:
+    layouts = {"labs": Layout(2 * (len(SUMMARY) + CHANNELS), "events", {"num_variables": 2, "num_bins": 1})}
+
+    def people(seed: int) -> Rows:
+        rng = np.random.default_rng(seed)
+        inputs = rng.normal(size=(1500, layouts["labs"].num_inputs)).astype(np.float32)
+        last_of_second = inputs[:, len(SUMMARY) + SUMMARY.index("last")]
+        label = (rng.random(1500) < expit(2 * last_of_second**2 - 2)).astype(int)
+        return Rows({"labs": inputs}, np.ones((1500, 1), bool), label, np.ones(1500))
+
+    own, new = training(people(0)), people(1)
+    expert = fit_additive(layouts, own.rows, own.copies, own.group, own.judged, G)
+    logits_GB = expert(*tensors(new), torch.full((1500,), NOBODY), common(1500))
+    assert roc_auc_score(new.label, logits_GB.mean(0).numpy()) > 0.75
 
 
 def test_more_columns_than_people_give_the_ridge_solution() -> None:
