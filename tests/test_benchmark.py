@@ -15,6 +15,7 @@ def benchmark(*words: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
 
+@pytest.mark.slow
 def test_loading_writes_its_figures_and_nothing_else(tmp_path: Path) -> None:
     words = ["--num_subjects", "300", "--num_columns", "12", "--num_events", "3000", "--streamed_megabytes", "1"]
     done = benchmark("loading", "--out", tmp_path / "made" / "loading.json", *words)

@@ -138,6 +138,7 @@ def small(people: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scripts.benchmarks.plans.read_people", lambda *_, **__: people)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small")
 def test_quality_compares_models_on_the_same_splits_and_goes_on_where_it_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -121,6 +121,7 @@ def test_a_place_that_cannot_be_written_is_one_error(tables: Path) -> None:
     assert_bad_input(called("pretrain", *words), "error: /proc/made")
 
 
+@pytest.mark.slow
 def test_who_stops_reading_does_not_stop_the_work(tables: Path, tmp_path: Path) -> None:
     words = (
         f"--cohort synthetic --data {tables} --training.num_epochs 1 --dashboard.mode disabled --out {tmp_path / 'x'}"

@@ -18,6 +18,7 @@ from tests.chain import QUICK, ROOT, SMALL, call, findings
 from validation.operating_point import choose_threshold
 
 
+@pytest.mark.slow
 def test_held_out_people_and_their_patterns_have_no_influence_on_pretraining(
     whole: tuple[Path, str], tables: Path, tmp_path: Path
 ) -> None:

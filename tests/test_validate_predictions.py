@@ -58,6 +58,7 @@ def test_predictions_of_another_tool_are_judged_and_what_needs_the_model_is_said
     assert "already done" in said
 
 
+@pytest.mark.slow
 def test_a_model_s_own_predictions_get_the_same_findings_without_the_model(
     whole: tuple[Path, str], policy: Path, tmp_path: Path
 ) -> None:

@@ -49,6 +49,7 @@ def judge(tables: Path, model: Path, policy: Path, registry: Path, out: Path, *w
     return call("validate", *what, "--registry", registry, "--out", out, "--dashboard.mode", "disabled", *words)
 
 
+@pytest.mark.slow
 def test_the_champion_is_scored_on_the_same_people_and_promotion_holds_to_that_comparison(
     whole: tuple[Path, str], other: Path, tables: Path, tmp_path: Path
 ) -> None:
@@ -108,6 +109,7 @@ def test_a_budget_of_looks_is_kept_before_anybody_is_scored(
     assert "allows 1 models to look at one held-out cohort" in said
 
 
+@pytest.mark.slow
 def test_mitigations_are_shown_beside_the_model_and_change_no_verdict(
     whole: tuple[Path, str], other: Path, tables: Path, tmp_path: Path
 ) -> None:

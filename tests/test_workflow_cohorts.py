@@ -19,6 +19,7 @@ def model(tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_another_folder_of_the_same_layout_can_be_judged_on(model: Path, tables: Path, tmp_path: Path) -> None:
     """The people of the tables again, under other ids, as those of a later year."""
     later = tmp_path / "later"

@@ -90,6 +90,7 @@ def read_table(table: pd.DataFrame, modality: dict[str, Any], name: str, subject
         return read_cohort(make_spec({"labs": modality}, {"labs": {"files": name}}), Path(folder))
 
 
+@pytest.mark.slow
 @MANY
 @given(drawn=tables(), seed=st.integers(0, 99))
 def test_any_table_gives_a_cohort_whose_invariants_hold_or_an_input_error(

@@ -77,6 +77,7 @@ def log_likelihoods(folder: Path, truth: Truth, person: int, z: np.ndarray) -> d
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hidden", [[], ["labs", "scan"], ["vitals", "omics", "note"]])
 def test_scores_agree_with_brute_force_over_the_latent_state_from_the_files_alone(
     small: tuple[Path, Truth], hidden: list[str]

@@ -156,6 +156,7 @@ def test_folds_have_equal_shares_of_labels_and_patterns() -> None:
     assert commonest.max() - commonest.min() <= 2
 
 
+@pytest.mark.slow
 def test_what_is_calibrated_already_is_left_as_it_is() -> None:
     chosen = [choose_calibration(draw(150, seed), CalibrationOptions()) for seed in range(6)]
     assert sum(choice.calibration.method == "none" for choice in chosen) >= 5

@@ -24,6 +24,7 @@ from lightning_modules.pretrain import PretrainModule
 from lightning_modules.scoring import score
 from lightning_modules.training import fit
 
+pytestmark = pytest.mark.slow
 KINDS = ["tabular", "events", "embedding", "image", "text"]
 TRAINING = TrainingOptions(num_epochs=12, patience=12)
 

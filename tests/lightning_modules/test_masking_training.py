@@ -171,6 +171,7 @@ def test_strata_reach_the_masking_in_training_and_in_tuning(
         np.testing.assert_array_equal(seen.strata[-1].numpy(), stratum[split.rows("rich_tuning")])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", [pretrain, finetune])
 def test_the_batches_of_a_script_carry_strata(script: Callable[..., None], tables: Path, tmp_path: Path) -> None:
     weights = []

@@ -148,6 +148,7 @@ def test_a_run_that_was_stopped_between_an_epoch_and_its_judgement_judges_it(
     assert best[0] == best[1]
 
 
+@pytest.mark.slow
 def test_any_number_of_workers_trains_the_same_weights(train: Callable, long_epochs: TrainingOptions) -> None:
     with_workers = replace(long_epochs, num_workers=1)
     expected, _ = train(training=long_epochs, folder="alone")
