@@ -20,6 +20,8 @@ from lightning_modules.rows import Rows, log_losses
 MOST_INPUTS = 400  # a modality with more is not read
 NUM_BINS = 64
 MOST_ROUNDS, STEP = 150, 10  # the number of rounds is a multiple of the step
+SEVERAL = 3  # runs with other inputs to split by, averaged
+FEW_PEOPLE = 5000  # up to which several runs are worth their time
 
 
 class BoostingExpert(nn.Module):
@@ -114,24 +116,32 @@ def fit_boosting(
     table = np.column_stack([snapped(column) for column in torch.cat(parts).double().numpy().T])
     label, weight = np.tile(rows.label, every), np.tile(rows.weight, every) / every
     group, judged = np.tile(group, every), np.tile(judged, every)
-    models, losses = [], np.zeros(MOST_ROUNDS // STEP)
+    runs, losses = [], np.zeros(MOST_ROUNDS // STEP)
     with threadpool_limits(1):
         for number in range(num_groups):
             used, here = (group != number) & (weight > 0), judged & (group == number)
-            model = HistGradientBoostingClassifier(
-                learning_rate=0.1,
-                max_iter=MOST_ROUNDS,
-                max_leaf_nodes=8,
-                l2_regularization=5.0,
-                max_features=0.5,
-                early_stopping=False,
-                random_state=seed,
-            ).fit(without_gaps(table[used]), label[used], weight[used])
-            for at, logits in enumerate(model.staged_decision_function(table[here])):
+            known = without_gaps(table[used])
+            runs.append(
+                [
+                    HistGradientBoostingClassifier(
+                        learning_rate=0.1,
+                        max_iter=MOST_ROUNDS,
+                        max_leaf_nodes=8,
+                        min_samples_leaf=50,
+                        l2_regularization=20.0,
+                        max_features=0.2,
+                        early_stopping=False,
+                        random_state=seed + run,
+                    ).fit(known, label[used], weight[used])
+                    for run in range(SEVERAL if len(rows) <= FEW_PEOPLE else 1)
+                ]
+            )
+            stages = zip(*(model.staged_decision_function(table[here]) for model in runs[-1]), strict=True)
+            for at, logits in enumerate(stages):
                 if (at + 1) % STEP == 0:
-                    losses[at // STEP] += float((weight[here] * log_losses(logits, label[here])).sum())
-            models.append(model)
-    return _as_tensors(layouts, models, STEP * (int(losses.argmin()) + 1))
+                    loss = log_losses(np.mean(logits, axis=0), label[here])
+                    losses[at // STEP] += float((weight[here] * loss).sum())
+    return _as_tensors(layouts, runs, STEP * (int(losses.argmin()) + 1))
 
 
 def snapped(values: np.ndarray) -> np.ndarray:
@@ -154,21 +164,22 @@ def without_gaps(table: np.ndarray) -> np.ndarray:
 
 
 def _as_tensors(
-    layouts: Mapping[str, Layout], models: list[HistGradientBoostingClassifier], num_trees: int
+    layouts: Mapping[str, Layout], runs: list[list[HistGradientBoostingClassifier]], num_rounds: int
 ) -> BoostingExpert:
-    """The first trees of each model; scikit-learn has no public way to read them, so a test compares predictions."""
-    grown = [[predictors[0].nodes for predictors in model._predictors[:num_trees]] for model in models]
+    """The first trees of all runs; scikit-learn has no public way to read them, so a test compares predictions."""
+    grown = [[rounds[0].nodes for model in models for rounds in model._predictors[:num_rounds]] for models in runs]
     num_nodes = max(len(nodes) for trees in grown for nodes in trees)
-    expert = BoostingExpert(layouts, len(models), num_trees, num_nodes)
-    for g, (model, trees) in enumerate(zip(models, grown, strict=True)):
-        expert.base_G[g] = float(np.ravel(model._baseline_prediction)[0])
+    expert = BoostingExpert(layouts, len(runs), len(grown[0]), num_nodes)
+    for g, (models, trees) in enumerate(zip(runs, grown, strict=True)):
+        expert.base_G[g] = float(np.mean([np.ravel(model._baseline_prediction)[0] for model in models]))
         for t, nodes in enumerate(trees):
             leaf, own = nodes["is_leaf"].astype(bool), np.arange(len(nodes))
             below, above = (np.where(leaf, own, nodes[side].astype(int)) for side in ("left", "right"))
             absent = np.where(nodes["missing_go_to_left"].astype(bool), below, above)
-            values = {"values": np.where(leaf, nodes["value"], 0.0), "thresholds": nodes["num_threshold"]}
-            values |= {"inputs": np.where(leaf, 0, nodes["feature_idx"]), "below": below, "above": above}
-            for name, column in {**values, "absent": absent}.items():
+            values = {"values": np.where(leaf, nodes["value"] / len(models), 0.0)}
+            values |= {"thresholds": nodes["num_threshold"], "inputs": np.where(leaf, 0, nodes["feature_idx"])}
+            values |= {"below": below, "above": above, "absent": absent}
+            for name, column in values.items():
                 buffer = expert.get_buffer(f"{name}_GTN")
                 buffer[g, t, : len(nodes)] = torch.as_tensor(column).to(buffer.dtype)
     return expert
