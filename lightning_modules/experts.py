@@ -13,7 +13,7 @@ from cohorts.cohort import Cohort
 from cohorts.missingness import count_patterns
 from cohorts.preprocessing import Preprocessing
 from cohorts.splits import Split, cross_fitting_groups
-from lightning_modules.additive import fit_additive, least_loss
+from lightning_modules.additive_fit import fit_additive, least_loss
 from lightning_modules.boosting import fit_boosting
 from lightning_modules.config import MaskingOptions
 from lightning_modules.ensemble import NOBODY, Ensemble, Mixture, in_pieces, mixed

@@ -5,7 +5,8 @@ import torch
 from scipy.special import expit
 
 from cohorts.preprocessing import Layout
-from lightning_modules.additive import AdditiveExpert, fit_additive
+from lightning_modules.additive import AdditiveExpert
+from lightning_modules.additive_fit import fit_additive
 from lightning_modules.ensemble import NOBODY
 from lightning_modules.experts import Trained
 from lightning_modules.rows import Rows

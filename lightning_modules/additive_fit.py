@@ -1,0 +1,205 @@
+"""How the additive expert is fitted: ridge logistic regression, in the form that cross-fitted log loss prefers.
+
+Shapes: N people, C columns of all modalities, F inputs of one modality, G groups of people, E fits.
+"""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from scipy.linalg import LinAlgWarning
+from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
+
+from cohorts.preprocessing import Layout
+from lightning_modules.additive import (
+    LEAST_SCALE,
+    WIDE,
+    AdditiveExpert,
+    curved_columns,
+    curves,
+    linear_columns,
+    may_curve,
+    num_read,
+)
+from lightning_modules.rows import Rows, log_losses
+
+PENALTIES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # scikit-learn's C: the smaller, the stronger
+MOST_COMPONENTS = 32
+MOST_FOR_COMPONENTS = 2000  # people, of whom a sample shows the components of all
+MOST_FOR_NEWTON = 1500  # columns; with more, a quasi-Newton method is quicker
+
+
+def fit_additive(
+    layouts: Mapping[str, Layout], rows: Rows, copies: Rows, group: np.ndarray, judged: np.ndarray, num_groups: int
+) -> AdditiveExpert:
+    """Fit it to some people, in the form and with the penalty that the cross-fitted log loss of some of them prefers.
+
+    Wide modalities come down to their principal components or do not, and then continuous inputs curve or do not.
+
+    Args:
+        layouts: Modality to the layout of its inputs.
+        rows: N people, with weights.
+        copies: The same people, as often as there are copies, in the same order, with modalities hidden.
+        group: Group of each of the N, int (N,), 0 to G - 1; who has another number is in every fit.
+        judged: Whose log loss counts, bool (N,).
+        num_groups: G.
+    """
+    expert = AdditiveExpert(layouts, num_groups)
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", LinAlgWarning)  # Newton's method goes on as a quasi-Newton method then
+        best = _Problem(_Form(layouts), rows, group)
+        losses = best.losses(PENALTIES, judged, num_groups)
+        components = _components(layouts, rows)
+        if components:
+            fewer = _Problem(replace(best.form, components=components), rows, group)
+            losses_of_fewer = fewer.losses(PENALTIES, judged, num_groups)
+            if min(losses_of_fewer) < min(losses):
+                best, losses = fewer, losses_of_fewer
+        place = int(np.argmin(losses))
+        continuous = _continuous(layouts, rows)
+        if continuous.any():
+            curved, places = _Problem(replace(best.form, curves=continuous), rows, group), [max(0, place - 1), place]
+            losses_of_curved = curved.losses([PENALTIES[at] for at in places], judged, num_groups)
+            if min(losses_of_curved) < min(losses):
+                best, place = curved, places[int(np.argmin(losses_of_curved))]
+        hidden = _Problem(best.form, copies, np.tile(group, len(copies) // len(rows)))
+        fits = [problem.fit(PENALTIES[place], without) for problem in (best, hidden) for without in expert.left_out]
+    weights = torch.as_tensor(np.array([weight for weight, _ in fits]), dtype=expert.weights_EC.dtype)
+    num_linear = expert.weights_EC.shape[1]
+    expert.weights_EC.copy_(weights[:, :num_linear])
+    if best.form.curves is not None:
+        expert.curves_EC[:, torch.as_tensor(best.form.curves)] = weights[:, num_linear:]
+    expert.intercepts_E.copy_(torch.tensor([intercept for _, intercept in fits]))
+    return expert
+
+
+def least_loss(
+    layouts: Mapping[str, Layout], rows: Rows, group: np.ndarray, judged: np.ndarray, num_groups: int
+) -> float:
+    """The log loss of the judged people, as above, in the plainest form and under the best penalty."""
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", LinAlgWarning)
+        return min(_Problem(_Form(layouts), rows, group).losses(PENALTIES, judged, num_groups))
+
+
+@dataclass(frozen=True)
+class _Form:
+    """What the columns of a fit are.
+
+    Attributes:
+        layouts: Modality to the layout of its inputs.
+        components: Wide modality to its principal components, float64 (F, k), which are read in place of its inputs.
+        curves: Which curves are read too, bool (C,); None for none.
+    """
+
+    layouts: Mapping[str, Layout]
+    components: Mapping[str, np.ndarray] = field(default_factory=dict)
+    curves: np.ndarray | None = None
+
+    def columns(self, rows: Rows) -> np.ndarray:
+        """float64 (N, C)."""
+        features = {name: torch.as_tensor(values, dtype=torch.float64) for name, values in rows.inputs.items()}
+        presence = torch.as_tensor(rows.presence)
+        linear = linear_columns(features, presence, self.layouts).numpy()
+        parts, start = [], 0
+        for name, layout in self.layouts.items():
+            own = linear[:, start : start + num_read(layout)]
+            parts.append(own @ self.components[name] if name in self.components else own)
+            start += num_read(layout)
+        parts.append(linear[:, start:])
+        if self.curves is not None:
+            parts.append(curved_columns(features, presence, self.layouts).numpy()[:, self.curves])
+        return np.hstack(parts)
+
+    def weights_of_inputs(self, weights: np.ndarray) -> np.ndarray:
+        """Weights of the columns as weights of the inputs, and of the curves that are read."""
+        parts, start = [], 0
+        for name, layout in self.layouts.items():
+            turn = self.components.get(name)
+            size = num_read(layout) if turn is None else turn.shape[1]
+            own = weights[start : start + size]
+            parts.append(own if turn is None else turn @ own)
+            start += size
+        return np.concatenate([*parts, weights[start:]])
+
+
+def _components(layouts: Mapping[str, Layout], rows: Rows) -> dict[str, np.ndarray]:
+    """Principal components of wide modalities that stand out of noise, float64 (F, k); no label has a part in them.
+
+    Of normal noise, no singular value would lie above 4 / sqrt(3) times the median, or a little more where F is far
+    from N; the threshold's approximation, and that it is optimal, is by Gavish and Donoho (IEEE Transactions on
+    Information Theory 60, 2014, 5040-5053).
+    """
+    found, rng = {}, np.random.default_rng(0)
+    for m, (name, layout) in enumerate(layouts.items()):
+        having = np.flatnonzero(rows.presence[:, m])
+        if layout.kind not in WIDE or min(len(having), layout.num_inputs) <= MOST_COMPONENTS:
+            continue
+        sample = np.sort(rng.choice(having, min(len(having), MOST_FOR_COMPONENTS), replace=False))
+        inputs = rows.inputs[name][sample].astype(float)
+        inputs -= inputs.mean(axis=0)
+        tall = len(inputs) >= inputs.shape[1]
+        squares, vectors = np.linalg.eigh(inputs.T @ inputs if tall else inputs @ inputs.T)
+        values = np.sqrt(np.maximum(squares, 0))[::-1]
+        ratio = min(inputs.shape) / max(inputs.shape)
+        threshold = (0.56 * ratio**3 - 0.95 * ratio**2 + 1.82 * ratio + 1.43) * np.median(values)
+        number = min(int((values > threshold).sum()), MOST_COMPONENTS)
+        if number:
+            leading = vectors[:, ::-1][:, :number]
+            found[name] = leading if tall else inputs.T @ leading / values[:number]
+    return found
+
+
+def _continuous(layouts: Mapping[str, Layout], rows: Rows) -> np.ndarray:
+    """Which curves are those of inputs of many values, bool (C,)."""
+    parts = [np.zeros(0, dtype=bool)]
+    for name, layout in layouts.items():
+        inputs_NF = may_curve(torch.as_tensor(rows.inputs[name]), layout)
+        many = np.array([len(np.unique(column)) > 10 for column in inputs_NF.numpy().T], dtype=bool)
+        parts += [many] * len(curves(inputs_NF, layout))
+    return np.concatenate(parts)
+
+
+class _Problem:
+    """Columns of all people, scaled once; where there are more columns than people, turned into as many as people."""
+
+    def __init__(self, form: _Form, rows: Rows, group: np.ndarray) -> None:
+        columns = form.columns(rows)
+        self.scale = np.maximum(columns.std(axis=0), LEAST_SCALE)
+        self.columns, self.turn = columns / self.scale, None
+        if columns.shape[1] > len(columns):
+            squares, directions = np.linalg.eigh(self.columns @ self.columns.T)
+            kept = squares > 1e-9 * squares.max()
+            self.turn = self.columns.T @ directions[:, kept] / np.sqrt(squares[kept])
+            self.columns = directions[:, kept] * np.sqrt(squares[kept])
+        self.form, self.rows, self.group = form, rows, group
+        solver = "newton-cholesky" if self.columns.shape[1] < MOST_FOR_NEWTON else "lbfgs"
+        self.model = LogisticRegression(solver=solver, max_iter=1000, warm_start=True)
+
+    def fit(self, penalty: float, without: tuple[int, ...]) -> tuple[np.ndarray, float]:
+        """Weights of the inputs and curves, and the intercept, of everybody but some groups."""
+        self._refit(penalty, without)
+        weights = self.model.coef_[0] if self.turn is None else self.turn @ self.model.coef_[0]
+        return self.form.weights_of_inputs(weights / self.scale), float(self.model.intercept_[0])
+
+    def losses(self, penalties: Sequence[float], judged: np.ndarray, num_groups: int) -> list[float]:
+        """For each penalty, the log loss of the judged people of the groups, each by the fit without the own group."""
+        return [self._loss(penalty, judged, num_groups) for penalty in penalties]
+
+    def _loss(self, penalty: float, judged: np.ndarray, num_groups: int) -> float:
+        total, weight = 0.0, 0.0
+        for number in range(num_groups):
+            self._refit(penalty, (number,))
+            here = judged & (self.group == number)
+            logits = self.columns[here] @ self.model.coef_[0] + self.model.intercept_[0]
+            total += float((self.rows.weight[here] * log_losses(logits, self.rows.label[here])).sum())
+            weight += float(self.rows.weight[here].sum())
+        return total / weight
+
+    def _refit(self, penalty: float, without: tuple[int, ...]) -> None:
+        used = ~np.isin(self.group, without) & (self.rows.weight > 0)
+        weight = self.rows.weight[used]
+        self.model.set_params(C=penalty).fit(self.columns[used], self.rows.label[used], weight)
