@@ -139,10 +139,10 @@ def _components(layouts: Mapping[str, Layout], rows: Rows) -> dict[str, np.ndarr
         if layout.kind not in WIDE or min(len(having), layout.num_inputs) <= MOST_COMPONENTS:
             continue
         sample = np.sort(rng.choice(having, min(len(having), MOST_FOR_COMPONENTS), replace=False))
-        inputs = rows.inputs[name][sample].astype(float)
-        inputs -= inputs.mean(axis=0)
+        inputs = rows.inputs[name][sample]
+        inputs = inputs - inputs.mean(axis=0)
         tall = len(inputs) >= inputs.shape[1]
-        squares, vectors = np.linalg.eigh(inputs.T @ inputs if tall else inputs @ inputs.T)
+        squares, vectors = np.linalg.eigh((inputs.T @ inputs if tall else inputs @ inputs.T).astype(float))
         values = np.sqrt(np.maximum(squares, 0))[::-1]
         ratio = min(inputs.shape) / max(inputs.shape)
         threshold = (0.56 * ratio**3 - 0.95 * ratio**2 + 1.82 * ratio + 1.43) * np.median(values)
