@@ -1,6 +1,7 @@
 """Predictions that another tool made, with all that is known of their cohort."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -32,7 +33,7 @@ class Given:
     threshold: float | None
     champion_threshold: float | None
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of who is held out, and of their labels."""
         held_out = self.table.loc[self.table["part"] == "held_out", ["subject_id", "label"]].sort_values("subject_id")
