@@ -19,10 +19,10 @@ demo: .venv/installed  ## Install, then run the whole chain on the synthetic coh
 	$(BIN)/python scripts/workflow.py --cohort synthetic --out $(OUT) || test $$? -ge 3
 
 test: .venv/installed  ## Install, then run all tests.
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 test-fast: .venv/installed  ## Install, then run the tests that are not marked slow.
-	$(BIN)/python -m pytest -n auto --dist loadfile -m 'not slow'
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m 'not slow'
 
 check: .venv/installed  ## Check format, lint and types.
 	$(BIN)/ruff format --check .
