@@ -61,7 +61,8 @@ def fit_additive(
         place = int(np.argmin(losses))
         continuous = _continuous(layouts, rows)
         if continuous.any():
-            curved, places = _Problem(replace(best.form, curves=continuous), rows, group), [max(0, place - 1), place]
+            curved = _Problem(replace(best.form, curves=continuous), rows, group)
+            places = sorted({max(0, place - 1), place})
             losses_of_curved = curved.losses([PENALTIES[at] for at in places], judged, num_groups)
             if min(losses_of_curved) < min(losses):
                 best, place = curved, places[int(np.argmin(losses_of_curved))]
@@ -104,15 +105,19 @@ class _Form:
         features = {name: torch.as_tensor(values, dtype=torch.float64) for name, values in rows.inputs.items()}
         presence = torch.as_tensor(rows.presence)
         linear = linear_columns(features, presence, self.layouts).numpy()
+        if self.components:
+            linear = self._with_components(linear)
+        if self.curves is None:
+            return linear
+        return np.hstack([linear, curved_columns(features, presence, self.layouts).numpy()[:, self.curves]])
+
+    def _with_components(self, linear: np.ndarray) -> np.ndarray:
         parts, start = [], 0
         for name, layout in self.layouts.items():
             own = linear[:, start : start + num_read(layout)]
             parts.append(own @ self.components[name] if name in self.components else own)
             start += num_read(layout)
-        parts.append(linear[:, start:])
-        if self.curves is not None:
-            parts.append(curved_columns(features, presence, self.layouts).numpy()[:, self.curves])
-        return np.hstack(parts)
+        return np.hstack([*parts, linear[:, start:]])
 
     def weights_of_inputs(self, weights: np.ndarray) -> np.ndarray:
         """Weights of the columns as weights of the inputs, and of the curves that are read."""
@@ -129,9 +134,9 @@ class _Form:
 def _components(layouts: Mapping[str, Layout], rows: Rows) -> dict[str, np.ndarray]:
     """Principal components of wide modalities that stand out of noise, float64 (F, k); no label has a part in them.
 
-    Of normal noise, no singular value would lie above 4 / sqrt(3) times the median, or a little more where F is far
-    from N; the threshold's approximation, and that it is optimal, is by Gavish and Donoho (IEEE Transactions on
-    Information Theory 60, 2014, 5040-5053).
+    One stands out where its singular value is above omega(b) times the median one, b being the shorter side of the
+    matrix over the longer one: the optimal hard threshold where nobody knows how large the noise is. It, and the cubic
+    that omega nearly is, are by Gavish and Donoho (IEEE Transactions on Information Theory 60, 2014, 5040-5053).
     """
     found, rng = {}, np.random.default_rng(0)
     for m, (name, layout) in enumerate(layouts.items()):

@@ -20,8 +20,8 @@ from lightning_modules.rows import Rows, log_losses
 MOST_INPUTS = 400  # a modality with more is not read
 NUM_BINS = 64
 MOST_ROUNDS, STEP = 150, 10  # the number of rounds is a multiple of the step
-SEVERAL = 3  # runs with other inputs to split by, averaged
-FEW_PEOPLE = 5000  # up to which several runs are worth their time
+NUM_RUNS = 3  # with other inputs to split by, averaged
+FEW_PEOPLE = 5000  # up to which more than one run is worth its time
 
 
 class BoostingExpert(nn.Module):
@@ -121,27 +121,28 @@ def fit_boosting(
         for number in range(num_groups):
             used, here = (group != number) & (weight > 0), judged & (group == number)
             known = without_gaps(table[used])
-            runs.append(
-                [
-                    HistGradientBoostingClassifier(
-                        learning_rate=0.1,
-                        max_iter=MOST_ROUNDS,
-                        max_leaf_nodes=8,
-                        min_samples_leaf=50,
-                        l2_regularization=20.0,
-                        max_features=0.2,
-                        early_stopping=False,
-                        random_state=seed + run,
-                    ).fit(known, label[used], weight[used])
-                    for run in range(SEVERAL if len(rows) <= FEW_PEOPLE else 1)
-                ]
-            )
-            stages = zip(*(model.staged_decision_function(table[here]) for model in runs[-1]), strict=True)
+            seeds = range(seed, seed + (NUM_RUNS if len(rows) <= FEW_PEOPLE else 1))
+            models = [_unfitted(each).fit(known, label[used], weight[used]) for each in seeds]
+            runs.append(models)
+            stages = zip(*(model.staged_decision_function(table[here]) for model in models), strict=True)
             for at, logits in enumerate(stages):
                 if (at + 1) % STEP == 0:
                     loss = log_losses(np.mean(logits, axis=0), label[here])
                     losses[at // STEP] += float((weight[here] * loss).sum())
     return _as_tensors(layouts, runs, STEP * (int(losses.argmin()) + 1))
+
+
+def _unfitted(seed: int) -> HistGradientBoostingClassifier:
+    return HistGradientBoostingClassifier(
+        learning_rate=0.1,
+        max_iter=MOST_ROUNDS,
+        max_leaf_nodes=8,
+        min_samples_leaf=50,
+        l2_regularization=20.0,
+        max_features=0.2,
+        early_stopping=False,
+        random_state=seed,
+    )
 
 
 def snapped(values: np.ndarray) -> np.ndarray:

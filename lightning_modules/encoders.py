@@ -13,7 +13,7 @@ from cohorts.modalities.events import CHANNELS, SUMMARY
 from cohorts.preprocessing import Layout
 
 MANY_INPUTS = 256  # from here on, a modality is a wide one
-COURSE = 8  # channels of a convolution over bins; 32 found no more and took twice the time
+COURSE = 8  # channels of a convolution over bins; 32 found no more and took half as long again
 
 
 class TabularEncoder(nn.Module):

@@ -139,11 +139,11 @@ def test_trees_as_tensors_say_what_scikit_learn_says(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(boosting, "HistGradientBoostingClassifier", Kept)
     rows, own = drawn(), training(drawn())
     trees = fit_boosting(LAYOUTS, rows, own.copies, own.group, own.judged, G, 0)
-    num_rounds = trees.values_GTN.shape[1] // boosting.SEVERAL
+    num_rounds = trees.values_GTN.shape[1] // boosting.NUM_RUNS
     features, presence = tensors(rows)
     table = boosting._table(features, presence, LAYOUTS).double().numpy()
     found = trees(features, presence, torch.full((400,), 3)).numpy()
-    last = grown[-boosting.SEVERAL :]  # those of the last group
+    last = grown[-boosting.NUM_RUNS :]  # those of the last group
     expected = np.mean([list(model.staged_decision_function(table))[num_rounds - 1] for model in last], axis=0)
     np.testing.assert_allclose(found, np.ravel(expected), atol=1e-9)
 
