@@ -1,7 +1,8 @@
 """The additive expert: ridge logistic regression on all inputs side by side, solved as a convex problem.
 
-A modality contributes its own part of the logit, and an absent one contributes nothing: its constant is in the
-intercept. On some hundred people this is what everything else must better, and no gradient descent gets there as well.
+A modality contributes its own part of the logit, and an absent one what the present ones let expect of it: so the
+weight of an input depends on what else is there. On some hundred people this is what everything else must better, and
+no gradient descent gets there as well.
 
 Shapes: B batch, N people, M modalities, F inputs of one modality, C columns of all, G groups of people, E fits.
 """
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from cohorts.modalities.events import SUMMARY
 from cohorts.preprocessing import Layout
 from lightning_modules.encoders import MANY_INPUTS
+from lightning_modules.factors import Factors
 
 KNOTS = (-0.674, 0.0, 0.674)  # quartiles of a normal score
 SQUARED = ("mean", "last")  # of events: both too low and too high a level may be a bad sign
@@ -37,8 +39,9 @@ class AdditiveExpert(nn.Module):
         num_groups: G.
     """
 
-    weights_EC: Tensor
+    inputs_EC: Tensor
     curves_EC: Tensor
+    presence_EM: Tensor
     intercepts_E: Tensor
     fit_of_GG: Tensor
 
@@ -46,11 +49,11 @@ class AdditiveExpert(nn.Module):
         super().__init__()
         self.layouts, self.num_groups = dict(layouts), num_groups
         num_fits = 2 * len(self.left_out)
-        nobody = {name: torch.zeros(0, layout.num_inputs) for name, layout in layouts.items()}
-        num_curved = curved_columns(nobody, torch.zeros(0, len(layouts), dtype=torch.bool), layouts).shape[1]
-        num_linear = sum(map(num_read, layouts.values())) + len(layouts)
-        self.register_buffer("weights_EC", torch.zeros(num_fits, num_linear))
-        self.register_buffer("curves_EC", torch.zeros(num_fits, num_curved))
+        modality_of_input, modality_of_curve = modality_of_columns(layouts)
+        self.factors = Factors([*modality_of_input, *modality_of_curve], len(layouts))
+        self.register_buffer("inputs_EC", torch.zeros(num_fits, len(modality_of_input)))
+        self.register_buffer("curves_EC", torch.zeros(num_fits, len(modality_of_curve)))
+        self.register_buffer("presence_EM", torch.zeros(num_fits, len(layouts)))
         self.register_buffer("intercepts_E", torch.zeros(num_fits))
         fit_of_GG = torch.arange(num_groups)[:, None].repeat(1, num_groups + 1)
         for place, pair in enumerate(combinations(range(num_groups), 2), num_groups):
@@ -71,9 +74,12 @@ class AdditiveExpert(nn.Module):
             group_B: Group of each subject, int (B,); -1 for who had no part in any fit.
             rare_B: Whose pattern is rare, bool (B,).
         """
-        logits_BE = linear_columns(features, presence_BM, self.layouts) @ self.weights_EC.T + self.intercepts_E
+        columns_BC, weights_EC = input_columns(features, presence_BM, self.layouts), self.inputs_EC
         if bool(self.curves_EC.any()):
-            logits_BE = logits_BE + curved_columns(features, presence_BM, self.layouts) @ self.curves_EC.T
+            columns_BC = torch.cat([columns_BC, curved_columns(features, presence_BM, self.layouts)], 1)
+            weights_EC = torch.cat([weights_EC, self.curves_EC], 1)
+        logits_BE = self.factors(columns_BC, presence_BM) @ weights_EC.T + self.intercepts_E
+        logits_BE = logits_BE + presence_BM.to(logits_BE.dtype) @ self.presence_EM.T
         fit_GB = self.fit_of_GG[:, group_B] + len(self.left_out) * rare_B
         return logits_BE.T.gather(0, fit_GB)
 
@@ -85,14 +91,24 @@ def num_read(layout: Layout) -> int:
     )
 
 
-def linear_columns(features: Mapping[str, Tensor], presence_BM: Tensor, layouts: Mapping[str, Layout]) -> Tensor:
-    """Inputs of the present modalities, 0 for absent ones, and presence: (B, C)."""
+def modality_of_columns(layouts: Mapping[str, Layout]) -> tuple[list[int], list[int]]:
+    """The place of each input's modality, and of each curve's."""
+    of_input, of_curve = [], []
+    for m, layout in enumerate(layouts.values()):
+        nobody = torch.zeros(0, layout.num_inputs)
+        of_input += [m] * num_read(layout)
+        of_curve += [m] * sum(curve.shape[1] for curve in curves(may_curve(nobody, layout), layout))
+    return of_input, of_curve
+
+
+def input_columns(features: Mapping[str, Tensor], presence_BM: Tensor, layouts: Mapping[str, Layout]) -> Tensor:
+    """Inputs of the present modalities, 0 for absent ones: (B, C)."""
     parts = []
     for m, (name, layout) in enumerate(layouts.items()):
         read = num_read(layout)
         loud = max(1.0, read / MANY_INPUTS) ** 0.5  # a wide modality starts no louder than a narrow one
         parts.append(torch.where(presence_BM[:, m, None], features[name][:, :read] / loud, 0.0))
-    return torch.cat([*parts, presence_BM.to(parts[0].dtype)], 1)
+    return torch.cat(parts, 1)
 
 
 def curved_columns(features: Mapping[str, Tensor], presence_BM: Tensor, layouts: Mapping[str, Layout]) -> Tensor:

@@ -20,15 +20,18 @@ from lightning_modules.additive import (
     AdditiveExpert,
     curved_columns,
     curves,
-    linear_columns,
+    input_columns,
     may_curve,
+    modality_of_columns,
     num_read,
 )
+from lightning_modules.factors import Factors
 from lightning_modules.rows import Rows, log_losses
 
 PENALTIES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # scikit-learn's C: the smaller, the stronger
 MOST_COMPONENTS = 32
 MOST_FOR_COMPONENTS = 2000  # people, of whom a sample shows the components of all
+MOST_IN_FACTORS = 1000  # inputs of a modality that has no components
 MOST_FOR_NEWTON = 1500  # columns; with more, a quasi-Newton method is quicker
 
 
@@ -37,7 +40,8 @@ def fit_additive(
 ) -> AdditiveExpert:
     """Fit it to some people, in the form and with the penalty that the cross-fitted log loss of some of them prefers.
 
-    Wide modalities come down to their principal components or do not, and then continuous inputs curve or do not.
+    What is absent is filled in with what the factors let expect. Wide modalities come down to their principal
+    components or do not, and then continuous inputs curve or do not.
 
     Args:
         layouts: Modality to the layout of its inputs.
@@ -50,9 +54,9 @@ def fit_additive(
     expert = AdditiveExpert(layouts, num_groups)
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", LinAlgWarning)  # Newton's method goes on as a quasi-Newton method then
-        best = _Problem(_Form(layouts), rows, group)
-        losses = best.losses(PENALTIES, judged, num_groups)
         components = _components(layouts, rows)
+        best = _Problem(_Form(layouts, factors=_factors(layouts, rows, components)), rows, group)
+        losses = best.losses(PENALTIES, judged, num_groups)
         if components:
             fewer = _Problem(replace(best.form, components=components), rows, group)
             losses_of_fewer = fewer.losses(PENALTIES, judged, num_groups)
@@ -61,26 +65,32 @@ def fit_additive(
         place = int(np.argmin(losses))
         continuous = _continuous(layouts, rows)
         if continuous.any():
-            curved = _Problem(replace(best.form, curves=continuous), rows, group)
+            factors = _factors(layouts, rows, components, continuous)
+            curved = _Problem(replace(best.form, curves=continuous, factors=factors), rows, group)
             places = sorted({max(0, place - 1), place})
             losses_of_curved = curved.losses([PENALTIES[at] for at in places], judged, num_groups)
             if min(losses_of_curved) < min(losses):
                 best, place = curved, places[int(np.argmin(losses_of_curved))]
         hidden = _Problem(best.form, copies, np.tile(group, len(copies) // len(rows)))
         fits = [problem.fit(PENALTIES[place], without) for problem in (best, hidden) for without in expert.left_out]
-    weights = torch.as_tensor(np.array([weight for weight, _ in fits]), dtype=expert.weights_EC.dtype)
-    num_linear = expert.weights_EC.shape[1]
-    expert.weights_EC.copy_(weights[:, :num_linear])
-    if best.form.curves is not None:
-        expert.curves_EC[:, torch.as_tensor(best.form.curves)] = weights[:, num_linear:]
-    expert.intercepts_E.copy_(torch.tensor([intercept for _, intercept in fits]))
+    kind, form = expert.inputs_EC.dtype, best.form
+    of_inputs, of_curves, of_presence, intercepts = (
+        torch.as_tensor(np.array(each), dtype=kind) for each in zip(*fits, strict=True)
+    )
+    expert.inputs_EC.copy_(of_inputs)
+    if form.curves is not None:
+        expert.curves_EC[:, torch.as_tensor(form.curves)] = of_curves
+    expert.presence_EM.copy_(of_presence)
+    expert.intercepts_E.copy_(intercepts)
+    if form.factors is not None:
+        expert.factors.load_state_dict(form.factors.state_dict())
     return expert
 
 
 def least_loss(
     layouts: Mapping[str, Layout], rows: Rows, group: np.ndarray, judged: np.ndarray, num_groups: int
 ) -> float:
-    """The log loss of the judged people, as above, in the plainest form and under the best penalty."""
+    """The log loss of the judged people, as above, in the plainest form, nothing filled in, under the best penalty."""
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", LinAlgWarning)
         return min(_Problem(_Form(layouts), rows, group).losses(PENALTIES, judged, num_groups))
@@ -92,35 +102,43 @@ class _Form:
 
     Attributes:
         layouts: Modality to the layout of its inputs.
+        factors: What is filled in for what is absent; None for 0.
         components: Wide modality to its principal components, float64 (F, k), which are read in place of its inputs.
         curves: Which curves are read too, bool (C,); None for none.
     """
 
     layouts: Mapping[str, Layout]
+    factors: Factors | None = None
     components: Mapping[str, np.ndarray] = field(default_factory=dict)
     curves: np.ndarray | None = None
 
     def columns(self, rows: Rows) -> np.ndarray:
-        """float64 (N, C)."""
+        """Of inputs, curves and presence, float64 (N, C)."""
         features = {name: torch.as_tensor(values, dtype=torch.float64) for name, values in rows.inputs.items()}
-        presence = torch.as_tensor(rows.presence)
-        linear = linear_columns(features, presence, self.layouts).numpy()
-        if self.components:
-            linear = self._with_components(linear)
-        if self.curves is None:
-            return linear
-        return np.hstack([linear, curved_columns(features, presence, self.layouts).numpy()[:, self.curves]])
+        presence_NM = torch.as_tensor(rows.presence)
+        columns_NC = input_columns(features, presence_NM, self.layouts)
+        num_inputs = columns_NC.shape[1]
+        if self.curves is not None:
+            columns_NC = torch.cat([columns_NC, curved_columns(features, presence_NM, self.layouts)], 1)
+        if self.factors is not None:
+            columns_NC = self.factors(columns_NC, presence_NM)
+        columns = columns_NC.numpy()
+        parts = self._reduced(columns[:, :num_inputs])
+        if self.curves is not None:
+            parts.append(columns[:, num_inputs:][:, self.curves])
+        return np.hstack([*parts, rows.presence])
 
-    def _with_components(self, linear: np.ndarray) -> np.ndarray:
+    def _reduced(self, inputs: np.ndarray) -> list[np.ndarray]:
+        """The columns that are read of each modality's inputs."""
         parts, start = [], 0
         for name, layout in self.layouts.items():
-            own = linear[:, start : start + num_read(layout)]
+            own = inputs[:, start : start + num_read(layout)]
             parts.append(own @ self.components[name] if name in self.components else own)
             start += num_read(layout)
-        return np.hstack([*parts, linear[:, start:]])
+        return parts
 
-    def weights_of_inputs(self, weights: np.ndarray) -> np.ndarray:
-        """Weights of the columns as weights of the inputs, and of the curves that are read."""
+    def weights(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Weights of the columns as those of the inputs, of the curves that are read, and of presence."""
         parts, start = [], 0
         for name, layout in self.layouts.items():
             turn = self.components.get(name)
@@ -128,7 +146,39 @@ class _Form:
             own = weights[start : start + size]
             parts.append(own if turn is None else turn @ own)
             start += size
-        return np.concatenate([*parts, weights[start:]])
+        end = len(weights) - len(self.layouts)
+        return np.concatenate(parts), weights[start:end], weights[end:]
+
+
+def _factors(
+    layouts: Mapping[str, Layout],
+    rows: Rows,
+    components: Mapping[str, np.ndarray],
+    curves: np.ndarray | None = None,
+) -> Factors:
+    """What inputs and curves have in common; of wide modalities it is their components, if they have any."""
+    turns = dict(components)
+    for name, layout in layouts.items():
+        if name not in turns and (layout.kind in WIDE or num_read(layout) > MOST_IN_FACTORS):
+            turns[name] = np.zeros((num_read(layout), 0))
+    form = _Form(layouts, components=turns, curves=curves)
+    columns = form.columns(rows)[:, : -len(layouts)]
+    of_input, of_curve = modality_of_columns(layouts)
+    sizes = [turns[name].shape[1] if name in turns else num_read(layout) for name, layout in layouts.items()]
+    read = [] if curves is None else np.array(of_curve)[curves].tolist()
+    few = Factors([*np.repeat(np.arange(len(layouts)), sizes).tolist(), *read], len(layouts))
+    few.fit(columns, rows.presence)
+    found = Factors([*of_input, *of_curve], len(layouts))
+    found.precision_MKK.copy_(few.precision_MKK)
+    for of_few, of_all in zip(
+        (few.mean_C, few.loadings_CK, few.scores_CK), (found.mean_C, found.loadings_CK, found.scores_CK), strict=True
+    ):
+        of_none = torch.zeros(len(layouts), *of_few.shape[1:])
+        of_inputs, of_curves, _ = form.weights(torch.cat([of_few, of_none]).numpy())
+        of_all[: len(of_input)] = torch.as_tensor(of_inputs)
+        if curves is not None:
+            of_all[len(of_input) :][torch.as_tensor(curves)] = torch.as_tensor(of_curves)
+    return found
 
 
 def _components(layouts: Mapping[str, Layout], rows: Rows) -> dict[str, np.ndarray]:
@@ -184,11 +234,11 @@ class _Problem:
         solver = "newton-cholesky" if self.columns.shape[1] < MOST_FOR_NEWTON else "lbfgs"
         self.model = LogisticRegression(solver=solver, max_iter=1000, warm_start=True)
 
-    def fit(self, penalty: float, without: tuple[int, ...]) -> tuple[np.ndarray, float]:
-        """Weights of the inputs and curves, and the intercept, of everybody but some groups."""
+    def fit(self, penalty: float, without: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+        """Weights of the inputs, of the curves and of presence, and the intercept, of everybody but some groups."""
         self._refit(penalty, without)
         weights = self.model.coef_[0] if self.turn is None else self.turn @ self.model.coef_[0]
-        return self.form.weights_of_inputs(weights / self.scale), float(self.model.intercept_[0])
+        return *self.form.weights(weights / self.scale), float(self.model.intercept_[0])
 
     def losses(self, penalties: Sequence[float], judged: np.ndarray, num_groups: int) -> list[float]:
         """For each penalty, the log loss of the judged people of the groups, each by the fit without the own group."""

@@ -86,16 +86,22 @@ def load_bundle(folder: Path) -> Bundle:
     """Read and verify a bundle.
 
     Raises:
-        InputError: It is missing, changed or of another kind.
+        InputError: It is missing, changed, of another kind, or was made by other code than this.
     """
     digest = verify_bundle(folder)
     content = read_json(folder / CONTENT, "the content of a bundle")
-    options = NetworkOptions(**content["options"])
     spec = parse_spec(content["spec"], f"bundle {folder}")
-    preprocessing = Preprocessing.from_state(content["preprocessing"])
-    network = Ensemble(preprocessing.layouts, options)
-    network.load_state(content["ensemble"])
-    network.load_state_dict(load_tensors((folder / WEIGHTS).read_bytes()))
+    try:
+        options = NetworkOptions(**content["options"])
+        preprocessing = Preprocessing.from_state(content["preprocessing"])
+        network = Ensemble(preprocessing.layouts, options)
+        network.load_state(content["ensemble"])
+        network.load_state_dict(load_tensors((folder / WEIGHTS).read_bytes()))
+    except (KeyError, TypeError, RuntimeError) as error:  # nobody changed it, so it is the code that is another
+        raise InputError(
+            f"bundle {folder}: is whole, but networks were built otherwise by the version of rich2sparse that made it; "
+            "use it with that version, or train again with this one"
+        ) from error
     calibration = Calibration.from_state(content.get("calibration", Calibration().state()))
     conformal = Conformal.from_state(content.get("conformal", Conformal().state()))
     return Bundle(network.eval(), options, preprocessing, spec, content["provenance"], digest, calibration, conformal)

@@ -225,7 +225,7 @@ def test_where_transfer_does_not_help_the_better_control_is_judged(
         for parameter in bundle.network.parameters():
             parameter.zero_()
     if bundle.network.additive is not None:
-        bundle.network.additive.weights_EC.zero_()
+        bundle.network.additive.inputs_EC.zero_()
         bundle.network.additive.curves_EC.zero_()
     (again / "finetune").mkdir()
     save_bundle(bundle, again / "finetune" / "bundle")

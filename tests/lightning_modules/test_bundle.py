@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save as save_tensors
 
 from cohorts.cohort import Cohort
 from cohorts.errors import InputError
@@ -161,13 +162,35 @@ def test_sets_need_a_bundle_that_was_calibrated(bundle: Bundle, calibrated: Bund
 
 def test_a_bundle_from_before_calibration_scores_as_it_did(bundle: Bundle, people: Cohort, tmp_path: Path) -> None:
     saved = save_bundle(bundle, tmp_path / "bundle")
-    file = tmp_path / "bundle" / "bundle.json"
-    content = json.loads(file.read_text())
+    content = json.loads((tmp_path / "bundle" / "bundle.json").read_text())
     del content["calibration"], content["conformal"]
-    file.write_text(json.dumps(content))
-    manifest = json.loads((tmp_path / "bundle" / "manifest.json").read_text())
-    manifest["bundle.json"] = hashlib.sha256(file.read_bytes()).hexdigest()
-    (tmp_path / "bundle" / "manifest.json").write_text(json.dumps(manifest))
+    put(tmp_path / "bundle", "bundle.json", json.dumps(content).encode())
     loaded = load_bundle(tmp_path / "bundle")
     assert loaded.digest != saved.digest
     np.testing.assert_array_equal(score(loaded, people), score(bundle, people))
+
+
+def test_a_bundle_of_another_version_is_refused(bundle: Bundle, tmp_path: Path) -> None:
+    folder = tmp_path / "bundle"
+    save_bundle(bundle, folder)
+    content = json.loads((folder / "bundle.json").read_text())
+    tensors = bundle.network.state_dict()
+    other = {**content, "options": {**content["options"], "depth_of_old": 3}}
+    for name, held in (
+        ("bundle.json", json.dumps(other).encode()),
+        ("weights.safetensors", save_tensors({f"old.{key}": value for key, value in tensors.items()})),
+    ):
+        before = (folder / name).read_bytes()
+        put(folder, name, held)
+        with pytest.raises(InputError, match="is whole, but networks were built otherwise by the version"):
+            load_bundle(folder)
+        put(folder, name, before)
+    load_bundle(folder)
+
+
+def put(folder: Path, name: str, held: bytes) -> None:
+    """Change a file of a bundle, and its manifest with it."""
+    (folder / name).write_bytes(held)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest[name] = hashlib.sha256(held).hexdigest()
+    (folder / "manifest.json").write_text(json.dumps(manifest))

@@ -13,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 from cohorts.modalities.events import CHANNELS, SUMMARY
 from cohorts.preprocessing import Layout
 from lightning_modules import boosting
-from lightning_modules.additive import linear_columns
+from lightning_modules.additive import input_columns
 from lightning_modules.additive_fit import _components, fit_additive
 from lightning_modules.boosting import fit_boosting
 from lightning_modules.ensemble import NOBODY
@@ -24,8 +24,10 @@ from tests.lightning_modules.expert_cases import LAYOUTS, NEW, G, common, drawn,
 @pytest.mark.usefixtures("nothing_to_choose")
 def test_a_fit_is_scikit_learns_on_everybody_but_the_group() -> None:
     rows = drawn()
-    logits_GB = fitted(rows)(*tensors(rows), NEW, common()).numpy()
-    columns = linear_columns(*tensors(rows), LAYOUTS).double().numpy()
+    expert, presence = fitted(rows), torch.as_tensor(rows.presence)
+    logits_GB = expert(*tensors(rows), NEW, common()).numpy()
+    inputs = expert.factors(input_columns(*tensors(rows), LAYOUTS).double(), presence)
+    columns = np.hstack([inputs, presence])
     columns /= np.maximum(columns.std(axis=0), 0.5)
     used = np.arange(400) % G != 2
     model = LogisticRegression(C=0.1, solver="newton-cholesky", tol=1e-8)
@@ -118,7 +120,7 @@ def test_more_columns_than_people_give_the_ridge_solution() -> None:
     expert = fit_additive(layouts, rows, whom.copies, whom.group, whom.judged, G)
     features, presence = tensors(rows)
     logits = expert(features, presence, torch.full((80,), NOBODY), common(80))[0].numpy()
-    columns = linear_columns(features, presence, layouts).double().numpy()
+    columns = input_columns(features, presence, layouts).double().numpy()
     columns /= np.maximum(columns.std(axis=0), 0.5)
     used = whom.group != 0
     gaps = []
