@@ -14,7 +14,8 @@ from cohorts.modalities.events import CHANNELS, SUMMARY
 from cohorts.preprocessing import Layout
 from lightning_modules import boosting
 from lightning_modules.additive import input_columns
-from lightning_modules.additive_fit import _components, fit_additive
+from lightning_modules.additive_fit import fit_additive
+from lightning_modules.additive_form import leading_components
 from lightning_modules.boosting import fit_boosting
 from lightning_modules.ensemble import NOBODY
 from lightning_modules.rows import Rows
@@ -98,17 +99,17 @@ def test_of_wide_modalities_a_few_components_are_read_where_all_else_is_noise() 
         return Rows({"omics": inputs}, np.ones((num, 1), bool), label, np.ones(num))
 
     rows, new = people(0, 400), people(1, 2000)
-    assert _components(layouts, rows)["omics"].shape == (200, 2)
+    assert leading_components(layouts, rows)["omics"].shape == (200, 2)
     own = training(rows)
     expert = fit_additive(layouts, own.rows, own.copies, own.group, own.judged, G)
     logits_GB = expert(*tensors(new), torch.full((2000,), NOBODY), common(2000))
-    few = rows.inputs["omics"] @ _components(layouts, rows)["omics"]
+    few = rows.inputs["omics"] @ leading_components(layouts, rows)["omics"]
     best = LogisticRegression().fit(few, rows.label)
-    of_components = best.decision_function(new.inputs["omics"] @ _components(layouts, rows)["omics"])
+    of_components = best.decision_function(new.inputs["omics"] @ leading_components(layouts, rows)["omics"])
     auc = roc_auc_score(new.label, logits_GB.mean(0).numpy())
     assert auc == pytest.approx(roc_auc_score(new.label, of_components), abs=0.005)
     noise = replace(rows, inputs={"omics": np.random.default_rng(2).normal(size=(400, 200)).astype(np.float32)})
-    assert not _components(layouts, noise), "none stands out"
+    assert not leading_components(layouts, noise), "none stands out"
 
 
 def test_more_columns_than_people_give_the_ridge_solution() -> None:
