@@ -1,7 +1,7 @@
 """What is fitted all at once: the additive expert before the networks are trained, the others and the mixture after."""
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
@@ -25,8 +25,8 @@ LEAST_JUDGED = 50  # people, from which a mixture is chosen by them
 REPLAY_WEIGHTS = (1.0, 0.3)
 NUM_COPIES = 2  # with modalities hidden at random rates
 MOST_ROWS = 100_000  # a random sample of more is enough for an expert, and fits into memory
-FUSION_WEIGHTS, BOOSTING_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0), (0.25, 0.5, 0.75)
-FUSION_START = 0.5  # weight of the networks, until people say otherwise
+FUSION_WEIGHTS, BOOSTING_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0), (0.0, 0.25, 0.5, 0.75)
+FUSION_START, BOOSTING_START = 0.5, 0.25  # until people say otherwise
 
 
 def judged_parts(num_groups: int) -> tuple[str, ...]:
@@ -138,8 +138,8 @@ def fit_first(network: Ensemble, trained: Trained) -> None:
 def fit_last(network: Ensemble, trained: Trained) -> None:
     """Fit the boosting expert, and mix all parts by the log loss of the judged people, each out of the bag.
 
-    Half of the networks on top of the additive expert comes first, then another weight of the networks, then trees too;
-    each is taken only where it betters the loss by more than a standard error. Trees without a share are dropped.
+    Half of the networks on top of the additive expert, and a quarter of trees, come first; the best mixture is taken in
+    their place where it betters the loss by more than a standard error. Trees without a share are dropped.
     """
     if network.options.fusion != "attention":
         return
@@ -179,15 +179,9 @@ def mixture(parts: np.ndarray, label: np.ndarray, weight: np.ndarray) -> tuple[f
     def losses(setting: tuple[float, float]) -> np.ndarray:
         return weight / weight.mean() * log_losses(mixed(parts, *setting), label)
 
-    def best(settings: Iterable[tuple[float, float]]) -> tuple[float, float]:
-        return min(settings, key=lambda setting: losses(setting).mean())
-
     has_additive, has_trees = bool(parts[0].any()), bool(parts[2].any())
-    additions = [best(product(FUSION_WEIGHTS, [0.0]))] if has_additive else []
-    additions += [best(product(FUSION_WEIGHTS, BOOSTING_SHARES))] if has_trees else []
-    chosen = (FUSION_START, 0.0) if has_additive else (1.0, 0.0)  # the networks are all that there is then
-    for setting in additions:
-        gain = losses(chosen) - losses(setting)
-        if gain.mean() > gain.std() / len(gain) ** 0.5:
-            chosen = setting
-    return chosen
+    fusions = FUSION_WEIGHTS if has_additive else (1.0,)  # where the networks and trees are all that there is
+    start = (FUSION_START if has_additive else 1.0, BOOSTING_START if has_trees else 0.0)
+    best = min(product(fusions, BOOSTING_SHARES if has_trees else (0.0,)), key=lambda setting: losses(setting).mean())
+    gain = losses(start) - losses(best)
+    return best if gain.mean() > gain.std() / len(gain) ** 0.5 else start

@@ -125,11 +125,12 @@ def test_the_networks_get_a_weight_only_where_they_help(good: str, expected: flo
     assert mixture(parts, label, np.ones(4000)) == (expected, 0.0)
 
 
-def test_where_people_cannot_tell_half_of_the_networks_is_added() -> None:
+def test_where_people_cannot_tell_half_of_the_networks_is_added_and_a_quarter_is_trees() -> None:
     rng = np.random.default_rng(0)
     truth, noise = rng.normal(size=(2, 400))
     label = (rng.random(400) < expit(2 * truth)).astype(int)
     assert mixture(np.array([2 * truth, 0.01 * noise, 0 * truth]), label, np.ones(400)) == (0.5, 0.0)
+    assert mixture(np.array([2 * truth, 0.01 * noise, 2 * truth]), label, np.ones(400)) == (0.5, 0.25)
 
 
 @pytest.mark.parametrize("noise", [0.0, 3.0])
