@@ -42,7 +42,8 @@ def fit_additive(
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", LinAlgWarning)  # Newton's method goes on as a quasi-Newton method then
         components = leading_components(layouts, rows)
-        best = _Problem(Form(layouts, factors=common_factors(layouts, rows, components)), rows, group)
+        factors = common_factors(layouts, rows, components)
+        best = _Problem(Form(layouts, factors=factors), rows, group)
         losses = best.losses(PENALTIES, judged, num_groups)
         if components:
             fewer = _Problem(replace(best.form, components=components), rows, group)
@@ -52,12 +53,12 @@ def fit_additive(
         place = int(np.argmin(losses))
         continuous = continuous_curves(layouts, rows)
         if continuous.any():
-            factors = common_factors(layouts, rows, components, continuous)
-            curved = _Problem(replace(best.form, curves=continuous, factors=factors), rows, group)
+            factors_of_curved = common_factors(layouts, rows, components, continuous)
+            curved = _Problem(replace(best.form, curves=continuous, factors=factors_of_curved), rows, group)
             places = sorted({max(0, place - 1), place})
             losses_of_curved = curved.losses([PENALTIES[at] for at in places], judged, num_groups)
             if min(losses_of_curved) < min(losses):
-                best, place = curved, places[int(np.argmin(losses_of_curved))]
+                best, factors, place = curved, factors_of_curved, places[int(np.argmin(losses_of_curved))]
         hidden = _Problem(best.form, copies, np.tile(group, len(copies) // len(rows)))
         fits = [problem.fit(PENALTIES[place], without) for problem in (best, hidden) for without in expert.left_out]
     kind, form = expert.inputs_EC.dtype, best.form
@@ -69,8 +70,7 @@ def fit_additive(
         expert.curves_EC[:, torch.as_tensor(form.curves)] = of_curves
     expert.presence_EM.copy_(of_presence)
     expert.intercepts_E.copy_(intercepts)
-    if form.factors is not None:
-        expert.factors.load_state_dict(form.factors.state_dict())
+    expert.factors.load_state_dict(factors.state_dict())
     return expert
 
 

@@ -87,7 +87,7 @@ def common_factors(
     components: Mapping[str, np.ndarray],
     curves: np.ndarray | None = None,
 ) -> Factors:
-    """What inputs and curves have in common; of wide modalities it is their components, if they have any."""
+    """What inputs and curves have in common, everybody counting alike; of wide modalities their components, if any."""
     turns = dict(components)
     for name, layout in layouts.items():
         most = MOST_COMPONENTS if layout.kind in WIDE else MOST_IN_FACTORS
