@@ -28,7 +28,7 @@ WIDE = ("embedding", "text")  # kinds whose inputs may come down to their princi
 class AdditiveExpert(nn.Module):
     """Linear in the inputs of the present modalities, and maybe curved in those that are normal scores.
 
-    Curves are squares of a variable's level over time, and bends at the quartiles of all else. In the place of an absent
+    Curves are squares of a variable's level over time, and bends at the quartiles of all else. In place of an absent
     modality's inputs and curves stands what the factors expect there.
 
     It holds a fit for each group of people, who had no part in it, and one for each pair of groups, so that whatever is
