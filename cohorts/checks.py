@@ -3,9 +3,9 @@
 import numpy as np
 
 from cohorts.cohort import ROLES, Cohort
+from cohorts.limits import in_words
 from cohorts.spec import NOBODY, role_expression
 
-SMALLEST_SHOWN = 11  # people or rows, under which a note gives no count, and an error quotes no text
 SMALLEST_CLASS = 10  # subjects of each class, under which a training cohort cannot be split and trained on
 
 
@@ -26,7 +26,7 @@ def problems_of(cohort: Cohort, *, labelled: bool) -> list[str]:
     empty = int((~cohort.presence[counted].any(axis=1)).sum())
     if empty:
         problems.append(
-            f"presence: {empty} subjects have no modality at all, where each needs one; "
+            f"presence: {in_words(empty)} subjects have no modality at all, where each needs one; "
             "exclude them with `where`, or mend their values"
         )
     if labelled:
@@ -61,7 +61,8 @@ def _role_problems(cohort: Cohort, role: str) -> list[str]:
     unknown = int(np.isnan(label).sum())
     if unknown:
         return [
-            f"cohort {role}: {unknown} subjects have no label (`{cohort.spec.label}` is null); drop them with `where`"
+            f"cohort {role}: {in_words(unknown)} subjects have no label (`{cohort.spec.label}` is null); "
+            "drop them with `where`"
         ]
     positives, negatives = int(label.sum()), int((label == 0).sum())
     if min(positives, negatives) == 0:
@@ -73,16 +74,6 @@ def _role_problems(cohort: Cohort, role: str) -> list[str]:
             "too few to train and tune on; gather more"
         ]
     return []
-
-
-def in_words(count: int) -> str:
-    """A count as a note may give it.
-
-    Example:
-        >>> in_words(6), in_words(60)
-        ('fewer than 11', '60')
-    """
-    return f"fewer than {SMALLEST_SHOWN}" if count < SMALLEST_SHOWN else str(count)
 
 
 def notes_on(cohort: Cohort) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cohorts.checks import SMALLEST_SHOWN, in_words
+from cohorts.limits import SMALLEST_SHOWN, in_words
 
 Limits = tuple[float | None, float | None]
 LARGEST = 1e38  # what a float32 can hold, and more than anything that is measured
@@ -75,12 +75,12 @@ def as_numbers(what: str, values: pd.Series, problem: Callable[[str], None]) -> 
     if len(texts):
         common = texts.astype(str).value_counts()
         example = f", most often `{common.index[0]}`" if common.iloc[0] >= SMALLEST_SHOWN else ""
-        problem(f"column {what}: {len(texts)} values are not numbers{example}; {_way_out(texts.astype(str))}")
+        problem(f"column {what}: {in_words(len(texts))} values are not numbers{example}; {_way_out(texts.astype(str))}")
     infinite = int((numbers.abs() > LARGEST).sum())
     if infinite:
         problem(
-            f"column {what}: {infinite} values are infinite or beyond {LARGEST:g}, where numbers must be finite; "
-            "mend the table"
+            f"column {what}: {in_words(infinite)} values are infinite or beyond {LARGEST:g}, where numbers "
+            "must be finite; mend the table"
         )
     return numbers
 

@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from cohorts.checks import SMALLEST_SHOWN, in_words, notes_on
+from cohorts.checks import notes_on
 from cohorts.cohort import Cohort
 from cohorts.leaks import from_absence, people_alike, single_feature_aurocs, summaries
+from cohorts.limits import SMALLEST_SHOWN, in_words
 from cohorts.linkage import rows_apart
 from cohorts.modalities.tabular import Tabular
 from cohorts.modality import TabularModality

@@ -10,6 +10,17 @@ from collections.abc import Iterable, Sequence
 
 Shown = int | str
 NOTHING = "–"
+SMALLEST_SHOWN = 11  # people or rows, under which notes and errors give no count and quote no text
+
+
+def in_words(count: int) -> str:
+    """A count as a note or an error may give it.
+
+    Example:
+        >>> in_words(6), in_words(60)
+        ('fewer than 11', '60')
+    """
+    return f"fewer than {SMALLEST_SHOWN}" if count < SMALLEST_SHOWN else str(count)
 
 
 def lower(count: int, least: int) -> str:

@@ -7,10 +7,11 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from cohorts.checks import in_words, problems_of
+from cohorts.checks import problems_of
 from cohorts.codes import as_code, as_codes
 from cohorts.cohort import ROLES, Cohort
 from cohorts.errors import InputError, raise_if
+from cohorts.limits import in_words
 from cohorts.modalities.reading import nobody, read_modality
 from cohorts.spec import CohortSpec, RoleRule, SensitiveFeature, role_expression
 from cohorts.synthetic import write_tables
@@ -121,7 +122,7 @@ def _roles(database: Database) -> np.ndarray:
     several = int((np.sum(list(member.values()), axis=0) > 1).sum())
     if several:
         database.problems.append(
-            f"roles: {several} subjects are in two cohorts, where each may be in one; mend the expressions "
+            f"roles: {in_words(several)} subjects are in two cohorts, where each may be in one; mend the expressions "
             + ", ".join(f"{role} `{expression}`" for role, expression in sql.items())
         )
     role = np.full(len(next(iter(member.values()))), "", dtype=object)
@@ -145,7 +146,7 @@ def _time(database: Database) -> np.ndarray:
     wrong = int((moments.isna() & known.astype(bool)).sum())
     if wrong:
         database.problems.append(
-            f"time `{database.spec.time}`: {wrong} values are neither numbers nor dates such as 2024-01-31; "
+            f"time `{database.spec.time}`: {in_words(wrong)} values are neither numbers nor dates such as 2024-01-31; "
             "derive a date with strptime"
         )
     return moments.to_numpy(dtype=float)
@@ -158,7 +159,7 @@ def _weight(database: Database, keep: pd.Series | None) -> np.ndarray:
         wrong = int((~(np.isfinite(weight) & (weight > 0)) & read).sum())
         if wrong:
             database.problems.append(
-                f"weight `{database.spec.weight}`: {wrong} subjects have none above 0; drop them with `where`"
+                f"weight `{database.spec.weight}`: {in_words(wrong)} subjects have none above 0; drop them with `where`"
             )
     return weight
 

@@ -13,6 +13,7 @@ import pyarrow.parquet
 from cohorts.cohort import Cohort
 from cohorts.errors import InputError
 from cohorts.files import digest_of_text, write_whole
+from cohorts.limits import in_words
 
 PARTS = ("rich_train", "rich_tuning", "sparse_train", "sparse_tuning", "held_out")
 FINGERPRINT = b"rich2sparse.split"
@@ -182,14 +183,14 @@ def _fitted(frozen: Split, cohort: Cohort) -> Split:
     )
     if moved:
         raise InputError(
-            f"split {cohort.spec.split.file}: {moved} subjects are in a part that is not of their role now; mend "
-            "`roles`, or drop `split.file`"
+            f"split {cohort.spec.split.file}: {in_words(moved)} subjects are in a part that is not of their role now; "
+            "mend `roles`, or drop `split.file`"
         )
     gone = len(set(place) - set(cohort.subject_id))
     if gone:
         raise InputError(
-            f"split {cohort.spec.split.file}: {gone} subjects of the frozen split are not in the cohort; give the "
-            "tables that it was made from, or drop `split.file`"
+            f"split {cohort.spec.split.file}: {in_words(gone)} subjects of the frozen split are not in the cohort; "
+            "give the tables that it was made from, or drop `split.file`"
         )
     return Split(cohort.subject_id, np.array([place.get(subject, "") for subject in cohort.subject_id], dtype=object))
 
@@ -222,7 +223,9 @@ def _latest(cohort: Cohort, rows: np.ndarray, fraction: float) -> np.ndarray:
     unknown = int(np.isnan(time).sum())
     if unknown:
         role = cohort.role[rows][0]
-        raise InputError(f"split: {unknown} subjects of the {role} cohort have no `time`; drop them with `where`")
+        raise InputError(
+            f"split: {in_words(unknown)} subjects of the {role} cohort have no `time`; drop them with `where`"
+        )
     # All of one moment stay together, so that nobody who is trained on is later than who is tuned on.
     return time > np.sort(time)[max(0, len(time) - 1 - round(fraction * len(time)))]
 

@@ -7,9 +7,9 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from cohorts.checks import in_words
 from cohorts.errors import InputError, raise_if
 from cohorts.expressions import of_one_subject, one_expression, quoted, sql_text
+from cohorts.limits import in_words
 from cohorts.sources import check_columns, find_files, read_wide, select_from
 from cohorts.spec import CohortSpec, Table
 
@@ -147,16 +147,18 @@ class Database:
         if rows == 0:
             problems.append(f"table {name}: has no row; export it again")
         if rows > with_id:
-            problems.append(f"table {name}: {rows - with_id} rows have no subject id ({keys}); fill or drop them")
+            problems.append(
+                f"table {name}: {in_words(rows - with_id)} rows have no subject id ({keys}); fill or drop them"
+            )
         if with_id > distinct and name not in self.spec.long_tables:
             problems.append(
-                f"table {name}: {with_id - distinct} rows repeat a subject id ({keys}), where each may stand once; "
-                "keep one row a subject"
+                f"table {name}: {in_words(with_id - distinct)} rows repeat a subject id ({keys}), where each may stand "
+                "once; keep one row a subject"
             )
         if distinct > alike:
             problems.append(
-                f"table {name}: {distinct - alike} subject ids differ from another only in capitals or in spaces at "
-                "their ends; write each subject's id in one way"
+                f"table {name}: {in_words(distinct - alike)} subject ids differ from another only in capitals or in "
+                "spaces at their ends; write each subject's id in one way"
             )
         return problems
 
@@ -217,8 +219,8 @@ class Database:
             (count,) = self._counts(wrong)
             if count:
                 raise InputError(
-                    f"{what} `{sql}`: gives {count} values other than 0 and 1, where true or false is needed; "
-                    "write a comparison"
+                    f"{what} `{sql}`: gives {in_words(count)} values other than 0 and 1, where true or false is "
+                    "needed; write a comparison"
                 )
 
     def lacks(self, what: str, table: str, columns: list[str]) -> bool:

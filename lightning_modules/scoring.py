@@ -8,6 +8,7 @@ from scipy.special import expit
 
 from cohorts.cohort import Cohort
 from cohorts.errors import InputError
+from cohorts.limits import in_words
 from cohorts.missingness import pattern_names
 from cohorts.splits import cross_fitting_groups
 from lightning_modules.bundle import Bundle
@@ -114,7 +115,7 @@ def _ready(bundle: Bundle, cohort: Cohort) -> Ensemble:
     """The network in double precision, when everybody has a modality."""
     nobody = int((~cohort.presence.any(axis=1)).sum())
     if nobody:
-        raise InputError(f"presence: {nobody} subjects have no modality at all; exclude them with `where`")
+        raise InputError(f"presence: {in_words(nobody)} subjects have no modality at all; exclude them with `where`")
     return copy.deepcopy(bundle.network).double().eval()
 
 

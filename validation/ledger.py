@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 from cohorts.errors import InputError
@@ -29,6 +30,16 @@ from validation.keys import is_signed, load_key, make_key, public_text, sign
 START = "0" * 64
 CHAMPION, PUBLIC_KEY = "champion", "public_key.pem"
 Entry = dict[str, Any]
+JUDGED: dict[str, type | UnionType] = {"decision": str, "bundle": str, "verdict": str}
+FIELDS: dict[str, dict[str, type | UnionType]] = {
+    "promote": {"bundle": str, "decision": str, "files": dict},
+    "rollback": {"bundle": str, "decision": str, "files": dict},
+    "sign_off": {**JUDGED, "name": str, "role": str, "note": str},
+    "waiver": {**JUDGED, "reason": str, "signers": list, "expires": str},
+    "look": {"held_out": str, "model": str},
+    "judged": {"held_out": str, "model": str, "decision": str, "verdict": str, "auroc": dict | None},
+    "key": {"public_key": str},
+}  # what is read of an entry, besides its number, its time and the digests of the chain
 
 
 @dataclass(frozen=True)
@@ -205,6 +216,8 @@ def _read(line: bytes, previous: str) -> Entry | None:
         entry = json.loads(line)
         body = {key: value for key, value in entry.items() if key not in ("digest", "signature")}
         fits = entry["previous"] == previous and entry["digest"] == digest_of_text(canonical_json(body))
-        return entry if fits and line == _line(entry) else None
+        fields = {"number": int, "time": str, **FIELDS[entry["action"]]}
+        whole = all(isinstance(entry[name], kind) for name, kind in fields.items())
+        return entry if fits and whole and line == _line(entry) else None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None

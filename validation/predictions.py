@@ -7,6 +7,7 @@ import pandas as pd
 
 from cohorts.cohort import Cohort
 from cohorts.errors import raise_if
+from cohorts.limits import in_words
 from validation.statistics import effective_size
 
 SENSITIVE, CONTROL, BASELINE = "sensitive.", "control.", "baseline."
@@ -74,7 +75,7 @@ def check_predictions(frame: pd.DataFrame) -> None:
         problems.append(f"predictions: part `{part}` is neither of {', '.join(PARTS)}")
     repeated = int(frame["subject_id"].duplicated().sum())
     if repeated:
-        problems.append(f"predictions: {repeated} rows repeat a subject, where each may stand once")
+        problems.append(f"predictions: {in_words(repeated)} rows repeat a subject, where each may stand once")
     if not frame["label"].isin([0, 1]).all():
         problems.append("predictions: label must be 0 or 1 in every row")
     others = [name for name in frame if str(name).startswith((CONTROL, BASELINE)) or name == CHAMPION]
@@ -83,9 +84,9 @@ def check_predictions(frame: pd.DataFrame) -> None:
         absent = int(values.isna().sum())
         outside = int((~values.between(0, 1)).sum()) - absent
         if absent:
-            problems.append(f"predictions: {absent} values of {column} are empty or no numbers")
+            problems.append(f"predictions: {in_words(absent)} values of {column} are empty or no numbers")
         if outside:
-            problems.append(f"predictions: {outside} values of {column} are not between 0 and 1")
+            problems.append(f"predictions: {in_words(outside)} values of {column} are not between 0 and 1")
     if WEIGHT in frame:
         problems += _weight_problems(pd.to_numeric(frame[WEIGHT], errors="coerce"))
     raise_if(problems)
@@ -94,7 +95,7 @@ def check_predictions(frame: pd.DataFrame) -> None:
 def _weight_problems(weight: pd.Series) -> list[str]:
     bad = int((~(np.isfinite(weight) & (weight > 0))).sum())
     if bad:
-        return [f"predictions: {bad} values of {WEIGHT} are not finite and above 0"]
+        return [f"predictions: {in_words(bad)} values of {WEIGHT} are not finite and above 0"]
     if len(weight) and weight.max() / MOST_UNEQUAL > weight.min():
         return [f"predictions: the largest {WEIGHT} is more than {MOST_UNEQUAL:g} times the smallest; check their unit"]
     return []

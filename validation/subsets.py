@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from cohorts.errors import raise_if
+from cohorts.limits import in_words
 from cohorts.statistics import delong
 from validation.estimands import Auroc
 from validation.predictions import weights_of
@@ -123,11 +124,13 @@ def _problems(
 ) -> list[str]:
     strangers, repeated = len(table) - len(pattern), int(table["subject_id"].duplicated().sum())
     lacking = sum(not set(modalities) <= set(names.split("+")) for names in pattern)
-    problems = [f"subset scores: {strangers} subjects are not held out; score again"] if strangers else []
+    problems = [f"subset scores: {in_words(strangers)} subjects are not held out; score again"] if strangers else []
     if lacking:
-        problems.append(f"subset scores: {lacking} subjects lack a modality that they are scored with; score again")
+        problems.append(
+            f"subset scores: {in_words(lacking)} subjects lack a modality that they are scored with; score again"
+        )
     if repeated:
-        problems.append(f"subset scores: {repeated} rows repeat a subject, where each may stand once")
+        problems.append(f"subset scores: {in_words(repeated)} rows repeat a subject, where each may stand once")
     there, everything = set(shown.values()), frozenset(modalities)
     unknown = sorted(set().union(*there) - everything)
     if unknown:

@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from cohorts.checks import SMALLEST_SHOWN
 from cohorts.cohort import Cohort
 from cohorts.concerns import concerns_about
 from cohorts.description.features import differences, features, num_columns
 from cohorts.description.recommendation import CAUTION, RULES, SOURCE, Axes, axes_of, dynamics_of, sizes_of, suggest
 from cohorts.description.tables import EVERYBODY, availability, patterns, people, roles_of
+from cohorts.limits import SMALLEST_SHOWN
 from cohorts.shift import tells_apart
 from cohorts.spec import role_expression
 

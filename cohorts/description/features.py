@@ -6,12 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cohorts.checks import SMALLEST_SHOWN
 from cohorts.cohort import Cohort
 from cohorts.description.tables import roles_of, share
 from cohorts.disclosure import suppressed
 from cohorts.leaks import summaries
-from cohorts.limits import NOTHING, Shown, lower, of_parts
+from cohorts.limits import NOTHING, SMALLEST_SHOWN, Shown, lower, of_parts
 from cohorts.modalities.embedding import Embedding
 from cohorts.modalities.tabular import Tabular
 from cohorts.shift import standardised_differences

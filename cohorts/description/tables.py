@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cohorts.checks import SMALLEST_SHOWN
 from cohorts.cohort import ROLES, Cohort
 from cohorts.disclosure import estimate_of, estimated_share, is_limit, linked, suppressed
+from cohorts.limits import SMALLEST_SHOWN
 from cohorts.missingness import NOTHING, pattern_names, short_name
 
 MOST_PATTERNS = 11

@@ -5,9 +5,9 @@ import zlib
 
 import numpy as np
 
-from cohorts.checks import in_words
 from cohorts.codes import as_codes
-from cohorts.errors import InputError
+from cohorts.errors import InputError, raise_if
+from cohorts.limits import in_words
 from cohorts.modality import EmbeddingModality, ImageModality
 from cohorts.sources import find_file
 from cohorts.tables import Database
@@ -70,7 +70,7 @@ def _rows_of_ids(database: Database, name: str, ids: np.ndarray, num_rows: int) 
     texts = np.char.decode(ids, "utf-8", "replace") if ids.dtype.kind == "S" else ids.astype(str)
     if len(np.unique(texts)) < len(texts):
         raise InputError(
-            f"modality {name}: {len(texts) - len(np.unique(texts))} rows repeat a subject id; keep one each"
+            f"modality {name}: {in_words(len(texts) - len(np.unique(texts)))} rows repeat a subject id; keep one each"
         )
     place = {text: number for number, text in enumerate(texts.tolist())}
     row = np.array([place.get(str(subject), -1) for subject in database.subject_id], dtype=int)
@@ -95,11 +95,14 @@ def _rows_of_table(
     row[np.flatnonzero(known)[whole]] = texts[known][whole].astype(float).clip(upper=num_rows).astype(int)
     wrong = int((~whole).sum()) + int((row >= num_rows).sum())
     twice = int(_repeats(row[(row >= 0) & (row < num_rows)]))
-    if wrong or twice:
-        raise InputError(
-            f"modality {name}: {wrong} values of {table}.{column} are no row of {modality.file}, which has {num_rows}, "
-            f"and {twice} name one again; mend the column"
-        )
+    faults = [(wrong, f"are no row of {modality.file}, which has {num_rows}"), (twice, "name a row again")]
+    raise_if(
+        [
+            f"modality {name}: {in_words(count)} values of {table}.{column} {fault}; mend the column"
+            for count, fault in faults
+            if count
+        ]
+    )
     return row
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from cohorts.checks import SMALLEST_SHOWN, in_words
 from cohorts.codes import as_code, as_codes, as_numbers, as_texts, within, without
 from cohorts.errors import InputError
 from cohorts.expressions import of_one_subject, one_expression, quoted, speaks_of, sql_text
+from cohorts.limits import SMALLEST_SHOWN, in_words
 from cohorts.modalities.embedding import Embedding
 from cohorts.modalities.events import Events
 from cohorts.modalities.image import Images

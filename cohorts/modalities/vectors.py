@@ -7,11 +7,11 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from cohorts.checks import in_words
 from cohorts.codes import as_texts
 from cohorts.errors import InputError
 from cohorts.expressions import quoted, speaks_of
 from cohorts.files import digest_of_text
+from cohorts.limits import in_words
 from cohorts.modalities.arrays import read_array
 from cohorts.modalities.embedding import Embedding
 from cohorts.modalities.image import Images
@@ -39,7 +39,9 @@ def read_embedding(database: Database, name: str, modality: EmbeddingModality) -
         values = _list_column(database, name, str(modality.table), str(modality.list_column))
     infinite = int(np.isinf(values).sum())
     if infinite:
-        raise InputError(f"modality {name}: {infinite} values are infinite, where numbers must be finite; mend them")
+        raise InputError(
+            f"modality {name}: {in_words(infinite)} values are infinite, where numbers must be finite; mend them"
+        )
     return Embedding(values, columns)
 
 

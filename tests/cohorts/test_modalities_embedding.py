@@ -117,12 +117,14 @@ def test_an_npy_reaches_its_subjects_by_the_rows_that_a_table_names(tmp_path: Pa
 def test_a_row_that_the_array_does_not_have_is_refused(row: Any, tmp_path: Path) -> None:
     np.save(tmp_path / "genes.npy", VALUES)
     patients().assign(line=[row, *range(1, SIZE)]).to_csv(tmp_path / "patients.csv", index=False)
-    with pytest.raises(InputError, match=r"1 values of patients.line are no row of genes.npy, which has 60"):
+    with pytest.raises(
+        InputError, match=r"fewer than 11 values of patients.line are no row of genes.npy, which has 60"
+    ):
         read_array(tmp_path, file="genes.npy", table="patients", row_column="line")
 
 
 def test_infinite_values_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="modality genes: 2 values are infinite"):
+    with pytest.raises(InputError, match="modality genes: fewer than 11 values are infinite"):
         read_genes(tmp_path, genes().assign(gene_0=[np.inf, -1e300, *range(len(HAVING) - 2)]))
 
 

@@ -134,13 +134,13 @@ def test_duplicate_ids_are_counted_and_not_shown(spec: CohortSpec, copied: Path)
     edit(copied / "labs.csv", lambda table: pd.concat([table, table.head(3)]))
     subject = pd.read_csv(copied / "labs.csv", dtype=str)["subject_id"][0]
     said = problems(spec, copied)
-    assert "table labs: 3 rows repeat a subject id" in said
+    assert "table labs: fewer than 11 rows repeat a subject id" in said
     assert subject not in said
 
 
 def test_a_row_without_an_id_is_an_error(spec: CohortSpec, copied: Path) -> None:
     edit(copied / "ecg.csv", lambda t: pd.concat([t, t.head(1).assign(subject_id=None)]))
-    assert "table ecg: 1 rows have no subject id" in problems(spec, copied)
+    assert "table ecg: fewer than 11 rows have no subject id" in problems(spec, copied)
 
 
 def test_a_table_without_the_id_column_is_an_error(spec: CohortSpec, copied: Path) -> None:
@@ -182,7 +182,7 @@ def test_a_subject_without_any_modality_is_an_error(copied: Path) -> None:
 def test_text_among_numbers_is_counted_and_quoted_only_if_frequent(spec: CohortSpec, copied: Path) -> None:
     edit(copied / "ecg.csv", lambda t: t.assign(ecg_1=["Jane Doe", *t["ecg_1"][1:]], ecg_2=["pending"] * len(t)))
     said = problems(spec, copied)
-    assert "column ecg.ecg_1: 1 values are not numbers; list their codes" in said
+    assert "column ecg.ecg_1: fewer than 11 values are not numbers; list their codes" in said
     assert "most often `pending`" in said
     assert "Jane" not in said
 
@@ -201,7 +201,9 @@ def test_ids_that_differ_only_in_capitals_or_spaces_are_an_error(spec: CohortSpe
     subjects = pd.read_csv(copied / "subjects.csv", dtype={"subject_id": str})
     subjects.loc[:1, "subject_id"] = [f"S{subjects['subject_id'][0][1:]}", f"{subjects['subject_id'][1]} "]
     subjects.drop_duplicates("subject_id").to_csv(copied / "subjects.csv", index=False)
-    assert "table subjects: 2 subject ids differ from another only in capitals or in spaces" in problems(spec, copied)
+    assert "table subjects: fewer than 11 subject ids differ from another only in capitals or in spaces" in problems(
+        spec, copied
+    )
 
 
 def test_keys_of_two_columns_do_not_run_into_each_other(tmp_path: Path) -> None:
@@ -273,7 +275,7 @@ def test_a_column_with_the_name_of_the_joined_id_is_an_error(spec: CohortSpec, c
 
 def test_infinite_values_are_an_error(spec: CohortSpec, copied: Path) -> None:
     edit(copied / "ecg.csv", lambda t: t.assign(ecg_1=[np.inf, *t["ecg_1"][1:]]))
-    assert "column ecg.ecg_1: 1 values are infinite" in problems(spec, copied)
+    assert "column ecg.ecg_1: fewer than 11 values are infinite" in problems(spec, copied)
 
 
 def test_expressions_that_cannot_be_computed_are_all_named_without_values(copied: Path) -> None:

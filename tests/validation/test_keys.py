@@ -30,11 +30,11 @@ def signed(tmp_path: Path, key: Path) -> Ledger:
     """An unsigned entry, the key, and a signed one."""
     ledger = Ledger(tmp_path / "registry")
     with ledger.writing() as entries:
-        ledger.append(entries, "look", model="1")
+        ledger.append(entries, "look", held_out="a" * 64, model="1")
     ledger.introduce_key(key)
     ledger = replace(ledger, key=key)
     with ledger.writing() as entries:
-        ledger.append(entries, "look", model="2")
+        ledger.append(entries, "look", held_out="a" * 64, model="2")
     return ledger
 
 
@@ -169,7 +169,7 @@ def test_a_later_key_is_introduced_by_the_one_before(signed: Ledger, key: Path, 
         pytest.fail("was opened for writing")
     later = replace(signed, key=tmp_path / "later.pem")
     with later.writing() as entries:
-        later.append(entries, "look", model="3")
+        later.append(entries, "look", held_out="a" * 64, model="3")
     assert len(later.entries()) == 5
     assert later.behind(later.entries()) == []
 

@@ -6,16 +6,23 @@ from pathlib import Path
 import pytest
 
 from cohorts.errors import InputError
+from cohorts.files import canonical_json, digest_of_text
 from validation.ledger import Ledger, champions
+
+LOOK = {"held_out": "a" * 64, "model": "b" * 64}
+
+
+def promoted(bundle: str) -> dict[str, object]:
+    return {"bundle": bundle * 64, "decision": "d" * 64, "files": {}}
 
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Ledger:
     """Three entries, the second of which made a champion."""
     made = Ledger(tmp_path / "registry")
-    for number, action in enumerate(["look", "promote", "look"]):
+    for action, content in [("look", LOOK), ("promote", promoted("1")), ("look", LOOK)]:
         with made.writing() as entries:
-            made.append(entries, action, bundle=str(number) * 64)
+            made.append(entries, action, **content)
     return made
 
 
@@ -52,6 +59,26 @@ def test_the_first_line_that_was_changed_removed_or_put_in_is_named(ledger: Ledg
         ledger.entries()
 
 
+@pytest.mark.parametrize(
+    ("action", "content"),
+    [
+        ("promote", {"bundle": "1" * 64, "files": {}}),
+        ("promote", {**promoted("1"), "bundle": 1}),
+        ("waiver", {"decision": "d" * 64}),
+        ("key", {}),
+        ("no_action", {}),
+    ],
+)
+def test_an_entry_whose_digest_fits_but_that_nobody_could_have_written_is_named(
+    ledger: Ledger, action: str, content: dict[str, object]
+) -> None:
+    entry = {"number": 4, "time": "2026-01-01", "action": action, "previous": ledger.entries()[-1]["digest"], **content}
+    entry["digest"] = digest_of_text(canonical_json(entry))
+    ledger.path.write_text(ledger.path.read_text() + json.dumps(entry, sort_keys=True) + "\n")
+    with pytest.raises(InputError, match="line 4 of the ledger was changed, removed or put in"):
+        ledger.entries()
+
+
 def test_a_signature_in_a_registry_without_a_key_was_put_in(ledger: Ledger) -> None:
     lines = ledger.path.read_text().splitlines()
     lines[0] = json.dumps({**json.loads(lines[0]), "signature": "00"}, sort_keys=True)
@@ -78,7 +105,7 @@ def test_an_end_that_was_cut_off_shows_beside_a_copy_of_the_last_digest_only(led
 
 def test_a_pointer_one_step_behind_is_mended_and_any_other_is_named(ledger: Ledger) -> None:
     with ledger.writing() as entries:
-        ledger.append(entries, "promote", bundle="3" * 64)
+        ledger.append(entries, "promote", **promoted("3"))
     pointer = ledger.folder / "champion"
     pointer.write_text("1" * 64 + "\n")
     assert ledger.mend() == ["champion"]
@@ -92,6 +119,6 @@ def test_a_pointer_one_step_behind_is_mended_and_any_other_is_named(ledger: Ledg
 def test_a_pointer_without_a_champion_is_named(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     with ledger.writing() as entries:
-        ledger.append(entries, "look")
+        ledger.append(entries, "look", **LOOK)
     (tmp_path / "champion").write_text("1" * 64 + "\n")
     assert ledger.behind(ledger.entries()) == [f"registry {tmp_path}: `champion` is not what the ledger says it is"]

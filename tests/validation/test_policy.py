@@ -111,12 +111,12 @@ def test_no_positive_gives_no_operating_point() -> None:
 @pytest.mark.parametrize(
     ("column", "value", "message"),
     [
-        ("score", float("nan"), "1 values of score are empty or no numbers"),
-        ("score", 1.5, "1 values of score are not between 0 and 1"),
-        ("control.scratch", -0.1, r"1 values of control\.scratch are not between 0 and 1"),
+        ("score", float("nan"), "fewer than 11 values of score are empty or no numbers"),
+        ("score", 1.5, "fewer than 11 values of score are not between 0 and 1"),
+        ("control.scratch", -0.1, r"fewer than 11 values of control\.scratch are not between 0 and 1"),
         ("label", 2, "label must be 0 or 1 in every row"),
         ("part", "training", "part `training` is neither of tuning, held_out"),
-        ("subject_id", "patient-00001", "1 rows repeat a subject"),
+        ("subject_id", "patient-00001", "fewer than 11 rows repeat a subject"),
     ],
 )
 def test_a_broken_table_of_predictions_is_refused(column: str, value: object, message: str) -> None:

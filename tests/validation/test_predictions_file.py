@@ -82,8 +82,8 @@ def test_rows_longer_than_the_header_are_refused(tmp_path: Path, rows: str) -> N
     ("column", "message"),
     [
         ("label", "label must be 0 or 1 in every row"),
-        ("score", "1 values of score are not between 0 and 1"),
-        ("weight", "1 values of weight are not finite and above 0"),
+        ("score", "fewer than 11 values of score are not between 0 and 1"),
+        ("weight", "fewer than 11 values of weight are not finite and above 0"),
     ],
 )
 def test_a_number_of_four_hundred_digits_is_refused(tmp_path: Path, column: str, message: str) -> None:
@@ -135,7 +135,9 @@ def test_scores_that_are_no_numbers_are_told_from_those_outside(tmp_path: Path) 
     frame = make_held_out(20).astype({"score": object})
     frame.loc[:4, "score"] = ["high", None, "", 1.5, -1]
     assert_refused(
-        as_csv(tmp_path, frame), "3 values of score are empty or no numbers", "2 values of score are not between"
+        as_csv(tmp_path, frame),
+        "fewer than 11 values of score are empty or no numbers",
+        "fewer than 11 values of score are not between",
     )
 
 

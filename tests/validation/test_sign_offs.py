@@ -135,6 +135,7 @@ def test_a_waiver_that_has_expired_lets_nothing_in(
 def test_a_forged_waiver_of_a_fail_is_none(registry: Registry, judged: Make) -> None:
     bad = judged(separation=0.0)
     about = {"decision": read_decision(bad.decision)["digest"], "expires": str(date.max)}
+    about |= {"bundle": bad.digest, "verdict": "INSUFFICIENT", "reason": "none", "signers": ["Ada", "Grace"]}
     with registry.ledger.writing() as entries:
         registry.ledger.append(entries, "waiver", **about)
     with pytest.raises(Refused) as caught:

@@ -50,7 +50,7 @@ def test_scores_are_joined_by_subject_whatever_the_order_of_rows_and_columns(
     ("change", "message"),
     [
         (lambda t: t.assign(subject_id="stranger-" + t["subject_id"]), "subjects are not held out; score again"),
-        (lambda t: pd.concat([t, t.head(2)]), "2 rows repeat a subject"),
+        (lambda t: pd.concat([t, t.head(2)]), "fewer than 11 rows repeat a subject"),
         (lambda t: t.drop(columns="ecg+labs+scan"), r"no column has all modalities \(ecg, labs, scan\) together"),
         (lambda t: t.drop(columns="ecg+scan"), "no column has all modalities but labs"),
         (lambda t: t.drop(columns=[f"{DRAWN}reversed.{n}" for n in range(2)]), r"no column missingness\.reversed\.0"),
@@ -66,7 +66,9 @@ def test_a_table_that_does_not_fit_is_refused(people: pd.DataFrame, change: obje
 def test_who_lacks_a_modality_cannot_be_scored_with_it(people: pd.DataFrame) -> None:
     table = make_table(people)
     fewer = people.assign(pattern=people["pattern"].where(people["subject_id"] != table["subject_id"][0], "ecg+labs"))
-    with pytest.raises(InputError, match="subset scores: 1 subjects lack a modality that they are scored with"):
+    with pytest.raises(
+        InputError, match="subset scores: fewer than 11 subjects lack a modality that they are scored with"
+    ):
         Subsets.of(table, fewer)
 
 

@@ -41,7 +41,7 @@ Make = Callable[..., Candidate]
 def test_weights_that_are_not_finite_and_above_zero_are_refused_once(bad: object) -> None:
     held_out = with_weights(make_held_out(50)).astype({"weight": object})
     held_out.loc[:1, "weight"] = bad
-    with pytest.raises(InputError, match=r"^predictions: 2 values of weight are not finite and above 0$"):
+    with pytest.raises(InputError, match=r"^predictions: fewer than 11 values of weight are not finite and above 0$"):
         check_predictions(held_out)
 
 
