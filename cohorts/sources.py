@@ -224,7 +224,7 @@ def _delta(folder: Path) -> Any:
         from deltalake.exceptions import DeltaError
     except ImportError:
         raise InputError(
-            f"table {folder.name}: is a Delta table; install what reads it with `pip install 'rich2sparse[delta]'`"
+            f"table {folder.name}: is a Delta table; install what reads it with `pip install '.[delta]'`"
         ) from None
     try:
         table = DeltaTable(str(folder))

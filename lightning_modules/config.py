@@ -266,7 +266,7 @@ class TransferOptions:
 
 @dataclass(frozen=True)
 class CalibrationOptions:
-    """How the scores of a fine-tuned network are made to mean what they say, on the tuning subjects."""
+    """How the scores of a fine-tuned network come to mean what they say, on sparse subjects out of the bag."""
 
     method: Literal["auto", "none", "temperature", "platt", "beta"] = "auto"
     """auto: the simplest whose cross-fitted log loss no other betters by more than a standard error, maybe none."""

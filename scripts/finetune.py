@@ -47,7 +47,7 @@ def finetune(
         masking: Which modalities a training step hides, beside those that are absent.
         training: How long and how fast to train.
         transfer: What is kept of the pretrained network and of the rich cohort, and by what people are weighed anew.
-        calibration: How scores are made to mean what they say, on the sparse tuning subjects.
+        calibration: How scores are made to mean what they say, on sparse subjects whom no member saw.
         dashboard: Where the run can be followed.
 
     Example:

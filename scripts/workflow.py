@@ -55,7 +55,7 @@ def workflow(
         out: Folder to make, with one folder a stage, the registry and the dashboard runs.
         data: Folder that holds the tables of the spec; synthetic makes its own in OUT/data.
         held_out_site: Site to hold out instead of the spec's held-out cohort, for leave-one-site-out.
-        policy: Path of a policy, or name of a shipped one (screening).
+        policy: Path of a policy, or name of a shipped one (screening, strict).
         network: What the network is.
         masking: Which modalities a step of pretraining hides.
         training: How long and how fast to train, in each stage.

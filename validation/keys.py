@@ -91,5 +91,5 @@ def _cryptography() -> tuple[Any, Any]:
         from cryptography.hazmat.primitives import serialization
         from cryptography.hazmat.primitives.asymmetric import ed25519
     except ImportError:
-        raise InputError("key: needs the package cryptography; pip install 'rich2sparse[signing]'") from None
+        raise InputError("key: needs the package cryptography; pip install '.[signing]'") from None
     return ed25519, serialization

@@ -33,7 +33,7 @@ def missing_libraries(chosen: Sequence[str]) -> list[str]:
     """Problems, where a baseline's library is not installed."""
     missing = sorted({LIBRARIES[name] for name in chosen if name in LIBRARIES and not find_spec(LIBRARIES[name])})
     return [
-        f"models: {name} is not installed; pip install 'rich2sparse[baselines]', or choose models" for name in missing
+        f"models: {name} is not installed; pip install '.[baselines]', or choose models" for name in missing
     ]
 
 
