@@ -32,9 +32,7 @@ def known_models() -> tuple[str, ...]:
 def missing_libraries(chosen: Sequence[str]) -> list[str]:
     """Problems, where a baseline's library is not installed."""
     missing = sorted({LIBRARIES[name] for name in chosen if name in LIBRARIES and not find_spec(LIBRARIES[name])})
-    return [
-        f"models: {name} is not installed; pip install '.[baselines]', or choose models" for name in missing
-    ]
+    return [f"models: {name} is not installed; pip install '.[baselines]', or choose models" for name in missing]
 
 
 def reset_peak() -> None:
