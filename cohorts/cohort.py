@@ -1,6 +1,7 @@
 """A cohort in memory: features by modality, presence, label, sensitive features, site and role, one row a subject."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -69,6 +70,10 @@ class Cohort:
     def presence(self) -> np.ndarray:
         """Which modality is measured for whom, bool (N, M): True where any of its values is present."""
         return np.column_stack([measurements.present for measurements in self.features.values()])
+
+    def presence_of(self, modalities: Iterable[str]) -> np.ndarray:
+        """Presence with columns in the order of these names, which need not be the cohort's own, bool (N, len)."""
+        return self.presence[:, [self.modalities.index(name) for name in modalities]]
 
     @cached_property
     def pattern(self) -> np.ndarray:

@@ -145,7 +145,8 @@ class CohortDataModule(pl.LightningDataModule):
         people = self.cohort.take(rows[order])
         inputs = self.preprocessing.transform(people)
         columns = {f"{FEATURES}{name}": np.asarray(values, dtype=np.float32) for name, values in inputs.items()}
-        columns |= {"presence": people.presence, "label": people.label.astype(np.float32)}
+        presence = people.presence_of(self.preprocessing.fitted)
+        columns |= {"presence": presence, "label": people.label.astype(np.float32)}
         columns |= {f"{MORE}{name}": values[rows[order]].astype(np.float32) for name, values in self.more.items()}
         if np.any(np.diff(order) < 0):
             columns = {name: values[np.argsort(order)] for name, values in columns.items()}

@@ -84,7 +84,7 @@ def tells_apart(cohort: Cohort, a: str = "rich", b: str = "sparse") -> dict[str,
     ]
     presence = people.presence.astype(float)
     varied = bool((presence.std(axis=0) > 0).any())
-    have_all = people.presence[:, [people.modalities.index(name) for name in common]].all(axis=1)
+    have_all = people.presence_of(common).all(axis=1)
     enough = bool(common) and min((target[have_all] == side).sum() for side in (0, 1)) >= LEAST_VALUES
     boosting = HistGradientBoostingClassifier(max_iter=60, random_state=0)
     summarised = [people.features[name].summary().to_numpy(dtype=float)[have_all] for name in common]

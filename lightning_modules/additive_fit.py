@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 from scipy.linalg import LinAlgWarning
+from scipy.special import logit
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
@@ -121,5 +122,9 @@ class _Problem:
 
     def _refit(self, penalty: float, without: tuple[int, ...]) -> None:
         used = ~np.isin(self.group, without) & (self.rows.weight > 0)
-        weight = self.rows.weight[used]
-        self.model.set_params(C=penalty).fit(self.columns[used], self.rows.label[used], weight)
+        label, weight = self.rows.label[used], self.rows.weight[used]
+        if label.min() < label.max():
+            self.model.set_params(C=penalty).fit(self.columns[used], label, weight)
+        else:  # so few that all of one class are left out: nothing but how many there are
+            self.model.coef_ = np.zeros((1, self.columns.shape[1]))
+            self.model.intercept_ = logit([(weight @ label + 0.5) / (weight.sum() + 1)])

@@ -124,6 +124,8 @@ def fit_boosting(
             seeds = range(seed, seed + (NUM_RUNS if len(rows) <= FEW_PEOPLE else 1))
             models = [_unfitted(each).fit(known, label[used], weight[used]) for each in seeds]
             runs.append(models)
+            if not here.any():
+                continue
             stages = zip(*(model.staged_decision_function(table[here]) for model in models), strict=True)
             for at, logits in enumerate(stages):
                 if (at + 1) % STEP == 0:

@@ -97,13 +97,13 @@ def load_bundle(folder: Path) -> Bundle:
         network = Ensemble(preprocessing.layouts, options)
         network.load_state(content["ensemble"])
         network.load_state_dict(load_tensors((folder / WEIGHTS).read_bytes()))
+        calibration = Calibration.from_state(content["calibration"])
+        conformal = Conformal.from_state(content["conformal"])
     except (KeyError, TypeError, RuntimeError) as error:  # nobody changed it, so it is the code that is another
         raise InputError(
             f"bundle {folder}: is whole, but networks were built otherwise by the version of rich2sparse that made it; "
             "use it with that version, or train again with this one"
         ) from error
-    calibration = Calibration.from_state(content.get("calibration", Calibration().state()))
-    conformal = Conformal.from_state(content.get("conformal", Conformal().state()))
     return Bundle(network.eval(), options, preprocessing, spec, content["provenance"], digest, calibration, conformal)
 
 

@@ -19,6 +19,8 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit
 
+from lightning_modules.rows import log_losses
+
 Method = Literal["none", "temperature", "platt", "beta"]
 METHODS: tuple[Method, ...] = ("temperature", "platt", "beta")
 
@@ -148,16 +150,11 @@ def reliability(people: Scored, logits: np.ndarray) -> dict[str, float]:
     line = _fit(np.column_stack([logits, one]), people.label, weight, together, np.array([1.0, 0.0]), FLAT, lower=free)
     level = _fit(one, people.label, weight, together, np.zeros(1), FLAT, lower=free, offset=logits)
     return {
-        "log_loss": float(np.average(losses(logits, people.label), weights=weight)),
+        "log_loss": float(np.average(log_losses(logits, people.label), weights=weight)),
         "brier": float(np.average((expit(logits) - people.label) ** 2, weights=weight)),
         "slope": float(line[0, 0]),
         "intercept": float(level[0, 0]),
     }
-
-
-def losses(logits: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """Log loss of each subject, in nats, float64 (N,)."""
-    return np.logaddexp(0, logits) - label * logits
 
 
 def _design(logits: np.ndarray, method: Method) -> np.ndarray:
@@ -213,7 +210,7 @@ def _fit(
         logits = (design * parameters[group]).sum(axis=1) + offset
         error, away = weight * (expit(logits) - label), parameters - start
         slope = np.column_stack([np.bincount(group, error * column, num_groups) for column in design.T])
-        value = weight @ losses(logits, label) + 0.5 * (away**2).sum() / spread**2
+        value = weight @ log_losses(logits, label) + 0.5 * (away**2).sum() / spread**2
         return float(value), (slope + away / spread**2).ravel()
 
     slopes = 1 if size < 3 else 2
@@ -233,7 +230,7 @@ def _log_evidence(
 ) -> float:
     """Logarithm of the labels' probability under this spread of the groups, in Laplace's approximation."""
     logits = (design * fitted[group]).sum(axis=1)
-    fit = -(weight @ losses(logits, label))
+    fit = -(weight @ log_losses(logits, label))
     if spread == 0:
         return float(fit)
     risk = expit(logits)

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from lightning_modules.calibration import METHODS, Calibration, Method, Scored, fit_calibration, losses, reliability
+from lightning_modules.calibration import METHODS, Calibration, Method, Scored, fit_calibration, reliability
 from lightning_modules.config import CalibrationOptions
+from lightning_modules.rows import log_losses
 
 NUM_FOLDS = 10
 
@@ -72,7 +73,9 @@ def choose_calibration(people: Scored, options: CalibrationOptions) -> Chosen:
     best, best_logits = candidates[0], cross_fit(people, *candidates[0])
     for candidate in candidates[1:]:
         logits = cross_fit(people, *candidate)
-        gain, error = mean_and_error(losses(best_logits, people.label) - losses(logits, people.label), people.weight)
+        gain, error = mean_and_error(
+            log_losses(best_logits, people.label) - log_losses(logits, people.label), people.weight
+        )
         if gain > error:
             best, best_logits = candidate, logits
     return Chosen(

@@ -4,13 +4,13 @@ Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World (2005); by pa
 nonconformity of a label is one minus its calibrated risk. A label is in the set unless its nonconformity lies above the
 1 - alpha quantile of that of the tuning people's true labels. Where people are exchangeable with the tuning people of
 their pattern, the set holds the true label with a probability of about 1 - alpha. A new site is no such case, and the
-tuning people chose when training stopped, which costs a little: on the ten synthetic cohorts of `calibration_choice`
-sets for an alpha of .1 held the label of 88.4 % (standard error 1.0) of new people.
+tuning people chose when training stopped, which costs a little.
 
 The textbook's quantile is one person's score. Here none is stored: sorted nonconformities are cut into blocks of at
-least 11 people, a block is stored by its mean at the level of its middle, and what lies between is interpolated. Where
-the distribution function of nonconformity is concave, as in a falling tail, this errs to the safe side (Jensen);
-levels are rounded down to two decimals, which does so too, and hides how many people there were.
+least 11 people, a block is stored by its mean at the level of its middle, and a level between two blocks takes the
+higher one: what is interpolated may lie in a gap between two modes, as those of a rare outcome, where nobody is.
+Levels are rounded down to two decimals, which errs to the safe side, and hides how many people there were. With risks
+from Beta(10, 60) and an alpha of .1, sets by 60, 100, 200 and 1,000 people held 88, 93, 91 and 91 % of new labels.
 """
 
 from collections.abc import Mapping
@@ -40,7 +40,7 @@ class Quantiles:
         """Nonconformity at a level; None where there are too few people to tell."""
         if not self.levels or level > self.levels[-1]:
             return None
-        return float(np.interp(level, self.levels, self.values))
+        return self.values[int(np.searchsorted(self.levels, level - 1e-9))]
 
 
 @dataclass(frozen=True)

@@ -98,14 +98,27 @@ def whom_to_train(
     of_parts = {f"{role}_{part}": weight for role, weight in weights.items() for part in ("train", "tuning")}
     role, group = next(iter(weights)), groups_in(people, split, num_groups)
     used = split.rows(*(part for part, weight in of_parts.items() if weight > 0))
-    if len(used) > MOST_ROWS:
-        used = np.sort(np.random.default_rng(seed).choice(used, MOST_ROWS, replace=False))
+    own = [f"{role}_train", f"{role}_tuning"]
+    used, share = _sampled(used, np.isin(split.part[used], own), seed)
     rows = rows_of(people.take(used), preprocessing)
-    weight = rows.weight / rows.weight.mean() * np.array([of_parts[part] for part in split.part[used]])
-    judged = np.isin(split.part[used], [f"{role}_train", f"{role}_tuning"])  # one site held out changes roles
-    order = [people.modalities.index(name) for name in preprocessing.fitted]
-    deployed = people.presence[split.rows("sparse_train", "sparse_tuning")][:, order]
+    weight = rows.weight / rows.weight.mean() * np.array([of_parts[part] for part in split.part[used]]) / share
+    judged = np.isin(split.part[used], own)  # one site held out changes roles
+    deployed = people.presence_of(preprocessing.fitted)[split.rows("sparse_train", "sparse_tuning")]
     return Trained(role, of_parts, group, replace(rows, weight=weight), group[used], judged, deployed, seed)
+
+
+def _sampled(used: np.ndarray, own: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """At most MOST_ROWS of these positions, those of the stage's own cohort first; and the share that is kept of the
+    cohort of each, by whose inverse it counts for those who were left out.
+    """
+    kept, share, room = [], [], MOST_ROWS
+    for some in (used[own], used[~own]):
+        num = min(len(some), room)
+        room -= num
+        kept.append(some if num == len(some) else np.random.default_rng(seed).choice(some, num, replace=False))
+        share.append(np.full(num, num / max(len(some), 1)))
+    order = np.argsort(np.concatenate(kept))
+    return np.concatenate(kept)[order], np.concatenate(share)[order]
 
 
 def choose_replay(people: Cohort, split: Split, preprocessing: Preprocessing, num_groups: int, seed: int) -> float:
@@ -125,7 +138,11 @@ def choose_replay(people: Cohort, split: Split, preprocessing: Preprocessing, nu
 
 
 def fit_first(network: Ensemble, trained: Trained) -> None:
-    """Say which patterns are common, and fit the additive expert, from which the networks start."""
+    """Say which patterns are common, and fit the additive expert, from which the networks start.
+
+    What `fit_last` gave a network that was fine-tuned before has no part in training it once more.
+    """
+    network.mixture, network.boosting = Mixture(), None
     patterns, counts = count_patterns(trained.deployed)
     network.learn_common(torch.as_tensor(patterns[counts >= LEAST_COMMON]))
     if network.additive is not None:

@@ -67,6 +67,9 @@ class Factors(nn.Module):
     def fit(self, columns: np.ndarray, presence: np.ndarray) -> "Factors":
         """Fit it to people by expectation maximisation (Rubin and Thayer, Psychometrika 47, 1982, 69-76).
 
+        Means are those of who has a modality, and are not estimated anew: where presence depends on what was measured,
+        expectations are off by a constant, which the additive expert's weights of presence take up.
+
         Args:
             columns: float64 (N, C).
             presence: bool (N, M).

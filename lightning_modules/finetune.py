@@ -15,7 +15,6 @@ class FinetuneModule(FusionModule):
         self, network: Ensemble, masking: ModalityMasking, options: TrainingOptions, transfer: TransferOptions
     ) -> None:
         super().__init__(network, masking, options)
-        self.transfer = transfer
         for name in FROZEN[transfer.freeze]:
             for parameter in network.parts()[name]:
                 parameter.requires_grad_(False)

@@ -170,4 +170,4 @@ class LateFusion(nn.Module):
         """(B, M, D) and bool (B, M) to logits (B,); 0 for a subject without any modality."""
         logits_BM = (tokens_BMD * self.weights_MD).sum(-1) + self.biases_M
         trust_BM = softplus(self.trust_M + self.gains_M * logits_BM.abs()) * presence_BM
-        return (logits_BM * trust_BM).sum(1) / trust_BM.sum(1).clamp(min=1e-6)
+        return (logits_BM * trust_BM).sum(1) / trust_BM.sum(1).clamp(min=1e-30)

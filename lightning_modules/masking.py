@@ -140,8 +140,8 @@ def masking_for(
     stratum = strata(people, sparse, options.given)
     masking = ModalityMasking(
         options,
-        people.presence[sparse],
-        people.modalities,
+        people.presence_of(preprocessing.fitted)[sparse],
+        list(preprocessing.fitted),
         target_stratum=stratum[sparse],
         feature_of_input=preprocessing.feature_of_input,
     )

@@ -1,10 +1,11 @@
 """Simple models of one modality at a time: the best of them alone, and late fusion of all of them.
 
-Each is a ridge logistic regression on those who have the modality. An absent modality is not read. Shapes: N people,
-M modalities, K of them shown.
+Each is a ridge logistic regression on those who have the modality. An absent modality is not read. As
+`simple_models.fit_simple` says, they score new people by what was fitted to training and tuning people, and tuning
+people by what was fitted to training people alone. Shapes: N people, M modalities, K of them shown.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from scipy.optimize import minimize
@@ -16,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from lightning_modules.rows import Rows, log_losses
 from lightning_modules.subsets import Scorer
-from lightning_modules.tuned import Table, fit_tuned, ridges
+from lightning_modules.tuned import Table, Tuned, fit_tuned, ridges
 
 LEAST_OF_A_CLASS = 11  # training people who have a modality, from which it gets a model
 NUM_FOLDS = 4
@@ -37,14 +38,14 @@ def fit_best_modality(training: Rows, tuning: Rows, *, seed: int) -> Scorer:
         seed: Nothing here is drawn.
     """
     with threadpool_limits(NUM_THREADS):
-        models = _fit_each(training, tuning)
+        tuned = _fit_each(training, tuning)
     prior = _prior(tuning)
-    by_modality = np.nan_to_num(_logits(models, tuning.inputs, tuning.presence), nan=prior)
+    by_modality = np.nan_to_num(_logits(tuned.of_training, tuning.inputs, tuning.presence), nan=prior)
     losses = [np.average(log_losses(each, tuning.label), weights=tuning.weight) for each in by_modality.T]
     best = int(np.argmin(losses))
 
-    def score(inputs: Mapping[str, np.ndarray], presence: np.ndarray, _: np.ndarray | None = None) -> np.ndarray:
-        risks: np.ndarray = expit(np.nan_to_num(_logits(models, inputs, presence)[:, best], nan=prior))
+    def score(inputs: Mapping[str, np.ndarray], presence: np.ndarray, group: np.ndarray | None = None) -> np.ndarray:
+        risks: np.ndarray = expit(np.nan_to_num(_logits(tuned.by(group), inputs, presence)[:, best], nan=prior))
         return risks
 
     return score
@@ -63,30 +64,45 @@ def fit_late_fusion(training: Rows, tuning: Rows, *, seed: int) -> Scorer:
         seed: Of the folds.
     """
     with threadpool_limits(NUM_THREADS):
-        models = _fit_each(training, tuning)
-        known = _cross_fitted(models, training, seed)
-    relative, prior = training.weight / training.weight.mean(), _prior(tuning)
+        tuned, prior = _fit_each(training, tuning), _prior(tuning)
+        fused = Tuned(
+            _fused(tuned.of_training, training, prior, seed),
+            _fused(tuned.of_both, training.with_more(tuning), prior, seed),
+        )
+
+    def score(inputs: Mapping[str, np.ndarray], presence: np.ndarray, group: np.ndarray | None = None) -> np.ndarray:
+        with threadpool_limits(NUM_THREADS):
+            risks: np.ndarray = expit(fused.by(group)(inputs, presence))
+        return risks
+
+    return score
+
+
+def _fused(
+    models: Models, people: Rows, prior: float, seed: int
+) -> Callable[[Mapping[str, np.ndarray], np.ndarray], np.ndarray]:
+    """Late fusion by these models, its weights fitted to people: from inputs and presence to log odds, (N,)."""
+    known = _cross_fitted(models, people, seed)
+    relative = people.weight / people.weight.mean()
     fitted: dict[bytes, np.ndarray] = {}
 
     def weights_for(pattern: np.ndarray) -> np.ndarray:
         key = pattern.tobytes()
         if key not in fitted:
             having = ~np.isnan(known[:, pattern]).any(axis=1)
-            fitted[key] = combination(known[having][:, pattern], training.label[having], relative[having])
+            fitted[key] = combination(known[having][:, pattern], people.label[having], relative[having])
         return fitted[key]
 
-    def score(inputs: Mapping[str, np.ndarray], presence: np.ndarray, _: np.ndarray | None = None) -> np.ndarray:
-        logits, fused = _logits(models, inputs, presence), np.full(len(presence), prior)
+    def log_odds(inputs: Mapping[str, np.ndarray], presence: np.ndarray) -> np.ndarray:
+        logits, found = _logits(models, inputs, presence), np.full(len(presence), prior)
         shown = ~np.isnan(logits)
-        with threadpool_limits(NUM_THREADS):
-            for pattern in np.unique(shown[shown.any(axis=1)], axis=0):
-                who = (shown == pattern).all(axis=1)
-                weights = weights_for(pattern)
-                fused[who] = logits[who][:, pattern] @ weights[:-1] + weights[-1]
-        risks: np.ndarray = expit(fused)
-        return risks
+        for pattern in np.unique(shown[shown.any(axis=1)], axis=0):
+            who = (shown == pattern).all(axis=1)
+            weights = weights_for(pattern)
+            found[who] = logits[who][:, pattern] @ weights[:-1] + weights[-1]
+        return found
 
-    return score
+    return log_odds
 
 
 def combination(logits: np.ndarray, label: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -119,14 +135,14 @@ def combination(logits: np.ndarray, label: np.ndarray, weight: np.ndarray) -> np
     return found
 
 
-def _fit_each(training: Rows, tuning: Rows) -> Models:
-    """The model of each modality that enough people of both classes have."""
-    models = {}
+def _fit_each(training: Rows, tuning: Rows) -> Tuned:
+    """The model of each modality that enough people of both classes have: `Models`, twice."""
+    models, both = {}, training.with_more(tuning)
     for m in range(training.presence.shape[1]):
         having = _having(training, m)
         if np.bincount(having.label.astype(int), minlength=2).min() >= LEAST_OF_A_CLASS:
-            models[m] = fit_tuned(ridges(), having, _having(tuning, m))
-    return models
+            models[m] = fit_tuned(ridges(), having, _having(tuning, m), _having(both, m))
+    return Tuned({m: each.of_training for m, each in models.items()}, {m: each.of_both for m, each in models.items()})
 
 
 def _having(rows: Rows, m: int) -> Table:

@@ -33,11 +33,17 @@ class Rows:
         inputs = {name: values[index] for name, values in self.inputs.items()}
         return Rows(inputs, self.presence[index], self.label[index], self.weight[index])
 
+    def with_more(self, others: "Rows") -> "Rows":
+        """These people and others, who must have the same inputs."""
+        inputs = {name: np.concatenate([values, others.inputs[name]]) for name, values in self.inputs.items()}
+        pairs = [(getattr(self, name), getattr(others, name)) for name in ("presence", "label", "weight")]
+        return Rows(inputs, *map(np.concatenate, pairs))
+
 
 def rows_of(people: Cohort, preprocessing: Preprocessing) -> Rows:
     """The people of a cohort, with their own weights."""
-    order = [people.modalities.index(name) for name in preprocessing.fitted]
-    return Rows(preprocessing.transform(people), people.presence[:, order], people.label, people.weight)
+    presence = people.presence_of(preprocessing.fitted)
+    return Rows(preprocessing.transform(people), presence, people.label, people.weight)
 
 
 def log_losses(logits: np.ndarray, label: np.ndarray) -> np.ndarray:

@@ -126,7 +126,7 @@ def groups_of(bundle: Bundle, cohort: Cohort) -> np.ndarray:
 
 def _presence(bundle: Bundle, cohort: Cohort) -> np.ndarray:
     """Presence, bool (N, M), in the bundle's order of modalities."""
-    return cohort.presence[:, [cohort.modalities.index(name) for name in bundle.network.modalities]]
+    return cohort.presence_of(bundle.network.modalities)
 
 
 def _pattern(bundle: Bundle, cohort: Cohort) -> np.ndarray:

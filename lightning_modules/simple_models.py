@@ -32,6 +32,9 @@ NUM_COPIES = 2
 def fit_simple(name: str, training: Rows, tuning: Rows, masking: ModalityMasking | None, *, seed: int) -> Scorer:
     """Fit a simple model; its one setting is the one with the lowest log loss of the tuning people.
 
+    New people are scored by a fit to training and tuning people, as networks with cross-fitting groups are trained on
+    both; tuning people, who are given with their groups, by the fit to training people that never saw them.
+
     Args:
         name: One of NAMES or BASELINES; those that end in `_masked` are trained on the people and on masked copies of
             them.
@@ -46,23 +49,26 @@ def fit_simple(name: str, training: Rows, tuning: Rows, masking: ModalityMasking
     if name in OF_MODALITIES:
         return OF_MODALITIES[name](training, tuning, seed=seed)
     kind = name.removesuffix(MASKED)
-    copies = [training.presence]
-    if name.endswith(MASKED):
-        assert masking is not None, "masked copies need a masking"
-        generator = torch.Generator().manual_seed(seed)
-        whole = torch.as_tensor(training.presence)
-        copies += [masking(whole, generator).numpy() for _ in range(NUM_COPIES)]
-    columns = np.concatenate([table_of(training.inputs, presence, kind) for presence in copies])
-    if kind == "boosting":
-        columns = without_gaps(np.column_stack([snapped(column) for column in columns.T]))
-    table = Table(columns, np.tile(training.label, len(copies)), np.tile(training.weight, len(copies)))
+    assert masking is not None or not name.endswith(MASKED), "masked copies need a masking"
+
+    def table(rows: Rows) -> Table:
+        copies = [rows.presence]
+        if masking is not None and name.endswith(MASKED):
+            generator, whole = torch.Generator().manual_seed(seed), torch.as_tensor(rows.presence)
+            copies += [masking(whole, generator).numpy() for _ in range(NUM_COPIES)]
+        columns = np.concatenate([table_of(rows.inputs, presence, kind) for presence in copies])
+        if kind == "boosting":
+            columns = without_gaps(np.column_stack([snapped(column) for column in columns.T]))
+        return Table(columns, np.tile(rows.label, len(copies)), np.tile(rows.weight, len(copies)))
+
     held = Table(table_of(tuning.inputs, tuning.presence, kind), tuning.label, tuning.weight)
     with threadpool_limits(NUM_THREADS):
-        best = fit_tuned(_trees(seed) if kind == "boosting" else ridges(), table, held)
+        candidates = _trees(seed) if kind == "boosting" else ridges()
+        best = fit_tuned(candidates, table(training), held, table(training.with_more(tuning)))
 
-    def score(inputs: Mapping[str, np.ndarray], presence: np.ndarray, _: np.ndarray | None = None) -> np.ndarray:
+    def score(inputs: Mapping[str, np.ndarray], presence: np.ndarray, group: np.ndarray | None = None) -> np.ndarray:
         with threadpool_limits(NUM_THREADS):
-            risks: np.ndarray = best.predict_proba(table_of(inputs, presence, kind))[:, 1].astype(float)
+            risks: np.ndarray = best.by(group).predict_proba(table_of(inputs, presence, kind))[:, 1].astype(float)
         return risks
 
     return score

@@ -51,7 +51,7 @@ def subsets_of(
         draw = np.random.default_rng(seed)
         possible = 2**num_modalities - 1
         while len(found) < min(num_sampled, possible):
-            size = int(draw.integers(2, num_modalities - 1)) if num_modalities > 3 else 2
+            size = int(draw.integers(2, num_modalities - 1))
             found[frozenset(draw.choice(num_modalities, size, replace=False).tolist())] = None
         chosen = sorted((set(s) for s in found), key=lambda s: (-len(s), sorted(s)))
     return np.array([[m in subset for m in everything] for subset in chosen])
@@ -81,6 +81,8 @@ def subsets_within(common: np.ndarray) -> np.ndarray:
 def bundle_scorer(bundle: Bundle) -> Scorer:
     """The scorer of a bundle, calibrated by the pattern that is shown, as `lightning_modules.scoring.score` is.
 
+    Who is scored out of the bag is scored before calibration, which was fitted to these very people.
+
     Args:
         bundle: Its modalities, in their order, are the columns of presence.
     """
@@ -88,7 +90,9 @@ def bundle_scorer(bundle: Bundle) -> Scorer:
 
     def score(inputs: Mapping[str, np.ndarray], presence: np.ndarray, group: np.ndarray | None = None) -> np.ndarray:
         logits = in_pieces(network, inputs, presence, group)
-        risks: np.ndarray = expit(bundle.calibration(logits, pattern_names(presence, network.modalities))).round(9)
+        if group is None:
+            logits = bundle.calibration(logits, pattern_names(presence, network.modalities))
+        risks: np.ndarray = expit(logits).round(9)
         return risks
 
     return score

@@ -1,10 +1,14 @@
-"""Fitting with one setting: every candidate to training people, of which tuning people choose by their log loss."""
+"""Fitting with one setting: every candidate to training people, of which tuning people choose by their log loss.
+
+The chosen one is then fitted to both, as a network with cross-fitting groups is trained on both.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
 from lightning_modules.rows import log_losses
@@ -31,17 +35,31 @@ def ridges() -> list[LogisticRegression]:
     return [LogisticRegression(C=penalty, max_iter=2000) for penalty in PENALTIES]
 
 
-def fit_tuned(candidates: Sequence[Any], training: Table, tuning: Table) -> Any:
-    """The candidate with the lowest log loss of the tuning people, fitted; the first one where there are none."""
+@dataclass(frozen=True)
+class Tuned:
+    """A model twice: fitted to training people alone, for the tuning people, and to both, for new people."""
+
+    of_training: Any
+    of_both: Any
+
+    def by(self, group: np.ndarray | None) -> Any:
+        """The one that scores tuning people, who are given with their groups, or new people, None."""
+        return self.of_both if group is None else self.of_training
+
+
+def fit_tuned(candidates: Sequence[Any], training: Table, tuning: Table, both: Table) -> Tuned:
+    """The candidate with the lowest log loss of the tuning people; the first one where there are none."""
     if len(tuning.label) == 0:
         candidates = candidates[:1]
-    fitted = [
-        model.fit(training.columns, training.label, sample_weight=training.relative_weight) for model in candidates
-    ]
-    if len(fitted) == 1:
-        return fitted[0]
+    fitted = [_fitted(model, training) for model in candidates]
     losses = [
         np.average(log_losses(model.decision_function(tuning.columns), tuning.label), weights=tuning.weight)
         for model in fitted
+        if len(fitted) > 1
     ]
-    return fitted[int(np.argmin(losses))]
+    best = fitted[int(np.argmin(losses or [0.0]))]
+    return Tuned(best, _fitted(clone(best), both))
+
+
+def _fitted(model: Any, people: Table) -> Any:
+    return model.fit(people.columns, people.label, sample_weight=people.relative_weight)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from cohorts.cohort import Cohort
@@ -14,15 +15,15 @@ from validation.estimands import Auroc
 from validation.predictions import BASELINE, PARTS
 
 SCORES = "baselines.parquet"
-RECIPE = 1  # counts up when a baseline would be fitted otherwise to the same people
+RECIPE = 2  # counts up when a baseline would be fitted otherwise to the same people
 SEED = 0
 
 
 def baseline_scores(case: Case, folder: Path) -> pd.DataFrame:
     """Risks by simple models that were fitted to the training people of the case, with the model's preprocessing.
 
-    The sparse tuning people chose one setting of each, and of nothing else. The scores are kept in the folder, whole or
-    not at all, and found there by whoever asks for the same case again.
+    The sparse tuning people chose one setting of each, which was fitted once more, to them too, for the held-out
+    people. The scores are kept in the folder, whole or not at all, and found there by who asks for the same case again.
 
     Args:
         case: Whom to score, and whom to fit to.
@@ -71,7 +72,8 @@ def _scored(case: Case, parts: Mapping[str, Cohort]) -> pd.DataFrame:
     frames = []
     for part, people in parts.items():
         rows = rows_of(people, case.model.preprocessing)
-        scores = {f"{BASELINE}{name}": score(rows.inputs, rows.presence, None) for name, score in scorers.items()}
+        group = np.zeros(len(people), dtype=int) if part == PARTS[0] else None
+        scores = {f"{BASELINE}{name}": score(rows.inputs, rows.presence, group) for name, score in scorers.items()}
         frames.append(pd.DataFrame({"subject_id": people.subject_id.astype(str), "part": part, **scores}))
     return pd.concat(frames, ignore_index=True)
 

@@ -40,7 +40,8 @@ def train_networks(
     ways = {name: (name, masking, FINETUNE_MASKING) for name in FUSIONS} | {UNMASKED: ("early", none, none)}
     for name, (fusion, first, then) in ways.items():
         folder = stage.folder / name
-        of_network = replace(network, fusion=fusion)  # type: ignore[arg-type]
+        pooling = network.pooling if fusion == "attention" else NetworkOptions.pooling
+        of_network = replace(network, fusion=fusion, pooling=pooling)  # type: ignore[arg-type]
         pretrain(out=folder / "pretrain", network=of_network, masking=first, **common)
         finetune(out=folder / "finetune", pretrained=folder / "pretrain", masking=then, transfer=transfer, **common)
 

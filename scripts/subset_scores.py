@@ -37,7 +37,7 @@ def subset_scores(bundle: Bundle, cohort: Cohort) -> pd.DataFrame:
         modality is common to enough subjects.
     """
     modalities = bundle.network.modalities
-    presence = cohort.presence[:, [cohort.modalities.index(name) for name in modalities]]
+    presence = cohort.presence_of(modalities)
     common = common_modalities(presence, cohort.label)
     if not common.any():
         return pd.DataFrame({"subject_id": np.array([], dtype=object)})

@@ -94,8 +94,9 @@ def workflow(
     pretrain(out=out / "pretrain", **start, **common)
     train: dict[str, Any] = {"training": training, "calibration": calibration, **common}
     finetune(out=out / "finetune", pretrained=out / "pretrain", transfer=transfer, **train)
-    finetune(out=out / "scratch", network=network, **train)
-    finetune(out=out / "pooled", network=network, transfer=TransferOptions(replay_weight=1.0), **train)
+    for control, replay_weight in zip(CONTROLS, (None, 1.0), strict=True):
+        alike = TransferOptions(replay_weight=replay_weight, reweigh=transfer.reweigh)
+        finetune(out=out / control, network=network, transfer=alike, **train)
     candidate = choose_candidate(out, people, split)
     controls = {name: out / name for name in CONTROLS}
     registry = out / "registry"

@@ -3,10 +3,14 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pandas as pd
 import pytest
 
+from lightning_modules.config import MaskingOptions, NetworkOptions, TransferOptions
+from scripts import comparing
 from tests.chain import called
 
 MODELS = ["early", "intermediate", "late", "attention", "early_unmasked"]
@@ -104,3 +108,17 @@ def test_help_has_an_example() -> None:
     done = called("compare_fusions", "--help")
     assert done.returncode == 0
     assert "python scripts/compare_fusions.py --cohort heart_disease" in done.stdout
+
+
+def test_the_plain_mean_is_a_way_of_attention_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pooling: dict[str, str] = {}
+
+    def instead(*, network: NetworkOptions, **_: Any) -> None:
+        assert network.problems() == []
+        pooling[network.fusion] = network.pooling
+
+    monkeypatch.setattr(comparing, "pretrain", instead)
+    monkeypatch.setattr(comparing, "finetune", lambda **_: None)
+    stage: Any = SimpleNamespace(folder=tmp_path)
+    comparing.train_networks(stage, NetworkOptions(pooling="mean"), MaskingOptions(), TransferOptions())
+    assert pooling == {"early": "attention", "intermediate": "attention", "late": "attention", "attention": "mean"}

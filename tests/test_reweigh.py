@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from cohorts.cohort import Cohort
+from cohorts.errors import InputError
 from lightning_modules.config import TransferOptions
-from scripts import training_run
+from scripts import training_run, workflow
 from tests.chain import call
 
 
@@ -67,3 +68,22 @@ def test_an_unknown_feature_is_refused_before_anything_is_written(name: str, tab
     assert code == 2
     assert said == "error: transfer.reweigh: the cohort has no sensitive feature `height`; it has sex, age\n"
     assert not (tmp_path / "out").exists()
+
+
+def test_the_controls_of_a_workflow_are_weighed_like_its_model(
+    common: list[str | Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[str, TransferOptions] = {}
+
+    def instead(*, out: Path, transfer: TransferOptions, **_: Any) -> None:
+        given[out.name] = transfer
+
+    monkeypatch.setattr(workflow, "pretrain", lambda **_: None)
+    monkeypatch.setattr(workflow, "finetune", instead)
+    monkeypatch.setattr(workflow, "choose_candidate", lambda *_: (_ for _ in ()).throw(InputError("enough")))
+    assert call("workflow", *common, "--transfer.reweigh", "age", "--out", tmp_path / "out")[0] == 2
+    assert {name: (each.replay_weight, each.reweigh) for name, each in given.items()} == {
+        "finetune": (None, "age"),
+        "scratch": (None, "age"),
+        "pooled": (1.0, "age"),
+    }

@@ -21,7 +21,7 @@ LEAST_IN_A_BIN = 11  # people between two stored quantiles or of a level: the st
 MOST_QUANTILES = 100
 OTHER = "(other)"
 MANY_UNSEEN = 0.2  # share of values unlike those of training, from which a new cohort is another one
-UNUSED = 1e38  # a scale so large that every input is 0
+UNUSED = 1e38  # a scale so large that every input of a plausible size is 0
 
 
 @dataclass(frozen=True, repr=False)

@@ -160,16 +160,6 @@ def test_sets_need_a_bundle_that_was_calibrated(bundle: Bundle, calibrated: Bund
         label_sets(bundle, people, score(bundle, people), 0.2)
 
 
-def test_a_bundle_from_before_calibration_scores_as_it_did(bundle: Bundle, people: Cohort, tmp_path: Path) -> None:
-    saved = save_bundle(bundle, tmp_path / "bundle")
-    content = json.loads((tmp_path / "bundle" / "bundle.json").read_text())
-    del content["calibration"], content["conformal"]
-    put(tmp_path / "bundle", "bundle.json", json.dumps(content).encode())
-    loaded = load_bundle(tmp_path / "bundle")
-    assert loaded.digest != saved.digest
-    np.testing.assert_array_equal(score(loaded, people), score(bundle, people))
-
-
 def test_a_bundle_of_another_version_is_refused(bundle: Bundle, tmp_path: Path) -> None:
     folder = tmp_path / "bundle"
     save_bundle(bundle, folder)

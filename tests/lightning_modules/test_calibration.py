@@ -7,9 +7,10 @@ import pytest
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
-from lightning_modules.calibration import METHODS, Calibration, Method, Scored, fit_calibration, losses, reliability
+from lightning_modules.calibration import METHODS, Calibration, Method, Scored, fit_calibration, reliability
 from lightning_modules.calibration_choice import choose_calibration, cross_fit, folds_of, mean_and_error
 from lightning_modules.config import CalibrationOptions
+from lightning_modules.rows import log_losses
 
 PATTERNS = np.array(["a", "b", "c", "rare"], dtype=object)
 
@@ -27,7 +28,7 @@ def draw(
 
 
 def loss(people: Scored, calibration: Calibration) -> float:
-    return float(losses(calibration(people.logits, people.pattern), people.label).mean())
+    return float(log_losses(calibration(people.logits, people.pattern), people.label).mean())
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -187,7 +188,8 @@ def test_a_gain_within_one_standard_error_is_no_reason() -> None:
     choice = choose_calibration(people, CalibrationOptions())
     gains = {
         method: mean_and_error(
-            losses(people.logits, people.label) - losses(cross_fit(people, method, False), people.label), people.weight
+            log_losses(people.logits, people.label) - log_losses(cross_fit(people, method, False), people.label),
+            people.weight,
         )
         for method in METHODS
     }

@@ -158,9 +158,13 @@ def test_a_modality_that_hardly_anybody_of_a_class_has_is_left_out_and_nobody_is
 def test_weights_count_by_their_ratios_alone() -> None:
     training, tuning, held = (drawn(400, seed) for seed in range(3))
     weight = np.random.default_rng(0).uniform(1, 5, len(training))
+
+    def heavier(rows: Rows, factor: float) -> Rows:
+        return replace(rows, weight=factor * weight)
+
     for name in ("logistic", *NAMES):
         small, large = (
-            fit_simple(name, replace(training, weight=factor * weight), tuning, None, seed=0) for factor in (1, 40_000)
+            fit_simple(name, heavier(training, factor), heavier(tuning, factor), None, seed=0) for factor in (1, 40_000)
         )
         np.testing.assert_allclose(
             small(held.inputs, held.presence, None), large(held.inputs, held.presence, None), atol=1e-6

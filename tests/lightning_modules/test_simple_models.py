@@ -1,11 +1,13 @@
 """Simple models: they learn, they read nothing of an absent modality, and masked copies make them robust."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from lightning_modules.config import MaskingOptions
 from lightning_modules.masking import ModalityMasking
-from lightning_modules.simple_models import NAMES, Rows, fit_simple, table_of
+from lightning_modules.simple_models import BASELINES, NAMES, Rows, fit_simple, table_of
 
 MASKING = MaskingOptions(policy="rate", rate=0.5, share=1.0, alone_share=0.0)
 
@@ -55,3 +57,15 @@ def test_a_table_names_absence_by_zero_and_by_nan() -> None:
     presence = np.array([[True, False]])
     assert table_of(inputs, presence, "logistic").tolist() == [[1, 2, 0, 1, 0]]
     np.testing.assert_array_equal(table_of(inputs, presence, "boosting"), [[1, 2, np.nan, 1, 0]])
+
+
+@pytest.mark.parametrize("name", BASELINES[:-1])  # everybody has both modalities, so presence tells nothing
+def test_new_people_are_scored_by_a_fit_to_everybody_and_tuning_people_by_one_that_never_saw_them(name: str) -> None:
+    training, tuning, held = drawn(300, 0), drawn(200, 1), drawn(100, 2)
+    heavier = replace(tuning, weight=tuning.weight * np.where(tuning.label == 1, 1.5, 1.0))
+    plain, other = (fit_simple(name, training, each, None, seed=0) for each in (tuning, heavier))
+    group = np.zeros(len(held.label), dtype=int)
+    of_new, of_tuning = (plain(held.inputs, held.presence, each) for each in (None, group))
+    assert not np.array_equal(of_new, of_tuning)
+    assert not np.array_equal(other(held.inputs, held.presence, None), of_new)
+    np.testing.assert_array_equal(other(held.inputs, held.presence, group), of_tuning)

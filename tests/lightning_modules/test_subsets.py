@@ -1,5 +1,6 @@
 """Scores under subsets of modalities, and Shapley values against the definition."""
 
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
@@ -53,6 +54,12 @@ def test_the_whole_subset_gives_the_scores_that_predict_gives(bundle: Bundle, pe
     inputs = bundle.preprocessing.transform(people)
     whole = np.ones((1, len(people.modalities)), dtype=bool)
     found = scores_under(bundle_scorer(bundle), inputs, people.presence, whole)
+    group = np.zeros(len(people), dtype=int)
+    own = scores_under(bundle_scorer(bundle), inputs, people.presence, whole, group)
+    plain = scores_under(
+        bundle_scorer(replace(bundle, calibration=Calibration())), inputs, people.presence, whole, group
+    )
+    np.testing.assert_array_equal(own, plain)
     np.testing.assert_array_equal(found[0], score(bundle, people))
 
 
