@@ -165,40 +165,46 @@ def fit_last(network: Ensemble, trained: Trained) -> None:
         network.boosting = fit_boosting(network.layouts, *everybody, network.num_groups, trained.seed)
     told = trained.judged & (trained.group != NOBODY)
     natural, hidden = trained.rows.take(told), trained.copies.take(np.tile(told, NUM_COPIES))
-    common = _mixture_of(network, natural, trained.group[told], rare=False)
-    rare = _mixture_of(network, hidden, np.tile(trained.group[told], NUM_COPIES), rare=True)
+    group, person = trained.group[told], np.arange(told.sum())
+    common = _mixture_of(network, natural, group, person, rare=False)
+    rare = _mixture_of(network, hidden, np.tile(group, NUM_COPIES), np.tile(person, NUM_COPIES), rare=True)
     network.mixture = Mixture((common[0], rare[0]), (common[1], rare[1]))
     if not any(network.mixture.boosting):
         network.boosting = None
 
 
-def _mixture_of(network: Ensemble, rows: Rows, group: np.ndarray, *, rare: bool) -> tuple[float, float]:
+def _mixture_of(
+    network: Ensemble, rows: Rows, group: np.ndarray, person: np.ndarray, *, rare: bool
+) -> tuple[float, float]:
     """Weight of the networks and share of the trees for common or rare patterns, by who of these people shows one.
 
     Where those are fewer than LEAST_JUDGED, all of them choose.
     """
     chosen = network.rare(torch.as_tensor(rows.presence)).numpy() == rare
-    if chosen.sum() >= LEAST_JUDGED:
-        rows, group = rows.take(chosen), group[chosen]
+    if len(np.unique(person[chosen])) >= LEAST_JUDGED:
+        rows, group, person = rows.take(chosen), group[chosen], person[chosen]
     judge = copy.deepcopy(network).double().eval()
-    return mixture(in_pieces(judge.parts_of, rows.inputs, rows.presence, group), rows.label, rows.weight)
+    return mixture(in_pieces(judge.parts_of, rows.inputs, rows.presence, group), rows.label, rows.weight, person)
 
 
-def mixture(parts: np.ndarray, label: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
+def mixture(parts: np.ndarray, label: np.ndarray, weight: np.ndarray, person: np.ndarray) -> tuple[float, float]:
     """Weight of the networks and share of the trees that these people choose.
 
     Args:
         parts: Logits of the additive expert, of the networks and of the trees, 0 where there is none: (3, N).
         label: 1 positive, 0 negative, (N,).
         weight: Of a person's loss, (N,).
+        person: Number of who it is, int (N,), as copies of a person tell less than as many people.
     """
 
     def losses(setting: tuple[float, float]) -> np.ndarray:
-        return weight / weight.mean() * log_losses(mixed(parts, *setting), label)
+        return log_losses(mixed(parts, *setting), label)
 
     has_additive, has_trees = bool(parts[0].any()), bool(parts[2].any())
     fusions = FUSION_WEIGHTS if has_additive else (1.0,)  # where the networks and trees are all that there is
     start = (FUSION_START if has_additive else 1.0, BOOSTING_START if has_trees else 0.0)
-    best = min(product(fusions, BOOSTING_SHARES if has_trees else (0.0,)), key=lambda setting: losses(setting).mean())
+    best = min(product(fusions, BOOSTING_SHARES if has_trees else (0.0,)), key=lambda s: float(weight @ losses(s)))
     gain = losses(start) - losses(best)
-    return best if gain.mean() > gain.std() / len(gain) ** 0.5 else start
+    mean = weight @ gain / weight.sum()
+    error = np.linalg.norm(np.bincount(person, weight * (gain - mean))) / weight.sum()
+    return best if mean > error else start

@@ -122,15 +122,26 @@ def test_the_networks_get_a_weight_only_where_they_help(good: str, expected: flo
     truth, noise = rng.normal(size=(2, 4000))
     label = (rng.random(4000) < expit(2 * truth)).astype(int)
     parts = np.array([truth, truth, 0 * truth] if good == "both" else [2 * truth, noise, 0 * truth])
-    assert mixture(parts, label, np.ones(4000)) == (expected, 0.0)
+    assert mixture(parts, label, np.ones(4000), np.arange(4000)) == (expected, 0.0)
 
 
 def test_where_people_cannot_tell_half_of_the_networks_is_added_and_a_quarter_is_trees() -> None:
     rng = np.random.default_rng(0)
     truth, noise = rng.normal(size=(2, 400))
     label = (rng.random(400) < expit(2 * truth)).astype(int)
-    assert mixture(np.array([2 * truth, 0.01 * noise, 0 * truth]), label, np.ones(400)) == (0.5, 0.0)
-    assert mixture(np.array([2 * truth, 0.01 * noise, 2 * truth]), label, np.ones(400)) == (0.5, 0.25)
+    everybody = (label, np.ones(400), np.arange(400))
+    assert mixture(np.array([2 * truth, 0.01 * noise, 0 * truth]), *everybody) == (0.5, 0.0)
+    assert mixture(np.array([2 * truth, 0.01 * noise, 2 * truth]), *everybody) == (0.5, 0.25)
+
+
+def test_copies_of_people_choose_what_the_people_do() -> None:
+    rng, left = np.random.default_rng(0), 0
+    for _ in range(60):
+        parts, label, person = rng.normal(size=(3, 80)), rng.integers(0, 2, 80).astype(float), np.arange(80)
+        found = mixture(parts, label, np.ones(80), person)
+        assert mixture(np.tile(parts, 3), np.tile(label, 3), np.ones(240), np.tile(person, 3)) == found
+        left += found != (0.5, 0.25)
+    assert 5 < left < 55
 
 
 @pytest.mark.parametrize("noise", [0.0, 3.0])
@@ -139,7 +150,7 @@ def test_trees_get_a_share_only_where_they_help(noise: float) -> None:
     a, b, junk = rng.normal(size=(3, 4000))
     label = (rng.random(4000) < expit(2 * a + 2 * b)).astype(int)
     trees = 2 * b * (noise == 0) + noise * junk
-    _, share = mixture(np.array([2 * a, 0 * a, trees]), label, np.ones(4000))
+    _, share = mixture(np.array([2 * a, 0 * a, trees]), label, np.ones(4000), np.arange(4000))
     assert (share > 0) == (noise == 0)
 
 
