@@ -178,6 +178,7 @@ def test_quality_compares_models_on_the_same_splits_and_goes_on_where_it_stopped
         quality("synthetic", out, folds=2, models="attention", training=TrainingOptions(num_epochs=2))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small")
 def test_boosters_are_tuned_and_averaged(tmp_path: Path) -> None:
     pytest.importorskip("lightgbm")

@@ -20,6 +20,7 @@ def common(tables: Path) -> list[str | Path]:
     return ["--cohort", "synthetic", "--data", tables, *quick]
 
 
+@pytest.mark.slow
 def test_a_feature_to_reweigh_by_makes_another_network_and_is_written_into_its_provenance(
     common: list[str | Path], tmp_path: Path
 ) -> None:

@@ -81,6 +81,7 @@ def test_the_champion_is_scored_on_the_same_people_and_promotion_holds_to_that_c
     assert code == 0, said
 
 
+@pytest.mark.slow
 def test_a_budget_of_looks_is_kept_before_anybody_is_scored(
     whole: tuple[Path, str], other: Path, tables: Path, tmp_path: Path
 ) -> None:

@@ -98,6 +98,7 @@ def test_a_kill_in_the_middle_of_a_stage_and_the_same_command_reach_the_same_ver
     assert (killed / weights).read_bytes() == (out / weights).read_bytes()
 
 
+@pytest.mark.slow
 def test_a_kill_between_the_last_two_steps_of_a_stage_leaves_nothing_behind(
     whole: tuple[Path, str], words: list[str], tmp_path: Path
 ) -> None:
@@ -112,6 +113,7 @@ def test_a_kill_between_the_last_two_steps_of_a_stage_leaves_nothing_behind(
     assert findings(again) == findings(whole[0])
 
 
+@pytest.mark.slow
 def test_an_operating_point_is_never_written_again(whole: tuple[Path, str], words: list[str], tmp_path: Path) -> None:
     again = Path(shutil.copytree(whole[0], tmp_path / "again"))
     (again / "summary.json").unlink()

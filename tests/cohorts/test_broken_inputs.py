@@ -84,6 +84,7 @@ def test_a_broken_input_is_one_clear_error(
     assert files_below(tmp_path) == before, "something was written"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", AS_PROCESS)
 def test_a_broken_input_ends_the_process_with_2_and_no_traceback(name: str, tmp_path: Path) -> None:
     spec, data = lay_out(name, tmp_path)

@@ -23,6 +23,8 @@ from cohorts.spec import CohortSpec, load_spec, parse_spec
 from tests.cohorts.test_modalities_any import MODALITIES, TABLES, write_all
 from tests.cohorts.ward import IDS, SIZE, content, make_spec, patients, some_labs
 
+pytestmark = pytest.mark.slow
+
 # The same examples every time, so that nobody meets the failure of another; to search on, drop `derandomize`.
 FEW = settings(max_examples=30, deadline=None, derandomize=True)
 MANY = settings(max_examples=90, deadline=None, derandomize=True)
@@ -85,7 +87,6 @@ def read_table(table: pd.DataFrame, modality: dict[str, Any], name: str, subject
         return read_cohort(make_spec({"labs": modality}, {"labs": {"files": name}}), Path(folder))
 
 
-@pytest.mark.slow
 @MANY
 @given(drawn=tables(), seed=st.integers(0, 99))
 def test_any_table_gives_a_cohort_whose_invariants_hold_or_an_input_error(

@@ -90,6 +90,7 @@ def equal(a: State, b: State) -> bool:
     return all(torch.equal(a[name], b[name]) for name in a)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [3, 13, 31])
 def test_a_run_that_was_stopped_anywhere_ends_with_the_same_weights(train: Callable, step: int) -> None:
     expected, expected_metrics = train(folder="whole")
@@ -115,6 +116,7 @@ def long_epochs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     return replace(TRAINING, num_epochs=2, batch_size=24, checkpoint_minutes=0, batches=request.param)
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_inside_an_epoch_goes_on_inside_it_and_ends_the_same(
     train: Callable, long_epochs: TrainingOptions, tmp_path: Path
 ) -> None:
@@ -132,6 +134,7 @@ def test_a_run_that_was_stopped_inside_an_epoch_goes_on_inside_it_and_ends_the_s
     assert metrics == expected_metrics
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_between_an_epoch_and_its_judgement_judges_it(
     train: Callable, long_epochs: TrainingOptions, tmp_path: Path
 ) -> None:

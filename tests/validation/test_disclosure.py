@@ -113,6 +113,7 @@ def _allows(shown: str, count: int) -> bool:
     return shown == "–" or (count < 11 if shown.startswith("<") else count >= int(shown.removeprefix("≥")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["groups", "people", "sites", "availability", "availability_by_group"])
 def test_a_decision_is_the_same_whatever_the_hidden_counts_are(name: str) -> None:
     """Women from 1 to 10 among 603, of whom the positives and the ecgs of all are known: the tables are the same."""

@@ -28,6 +28,8 @@ from validation.looks import look, record_outcome
 from validation.registry import Registry
 from validation.sign_offs import sign_off, today, waive
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[..., Candidate]
 Action = Callable[[Registry], object]
 WRITES = {"os.rename", "os.mkdir", "os.chmod", "os.remove", "os.rmdir", "shutil.copyfile"}

@@ -13,6 +13,8 @@ import pytest
 from tests.validation.report_cases import HOSTILE, make_large, with_everything
 from validation.report import render
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
