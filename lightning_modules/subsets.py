@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from itertools import combinations
 
 import numpy as np
+from rich.console import Console
+from rich.progress import track
 from scipy.special import expit
 
 from cohorts.missingness import pattern_names
@@ -16,6 +18,7 @@ from lightning_modules.ensemble import in_pieces
 
 MOST_COMPLETE = 6  # modalities up to which all subsets are looked at
 NUM_SAMPLED = 64  # subsets of more modalities
+MANY_SUBSETS = 200  # from which scoring takes so long that its progress is shown
 LEAST_OF_A_CLASS, LEAST_SHARE = 11, 0.1  # of people who have all common modalities
 
 Scorer = Callable[[Mapping[str, np.ndarray], np.ndarray, np.ndarray | None], np.ndarray]
@@ -105,7 +108,9 @@ def scores_under(
     subsets: np.ndarray,
     group: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Scores of the same subjects under each subset of modalities.
+    """Scores of the same subjects under each subset of modalities; of many, how far it is stands on standard error.
+
+    Who shows the same under several subsets, as they lack what these differ by, is scored once.
 
     Args:
         scorer: Of a network, or of anything that scores inputs and presence.
@@ -118,9 +123,15 @@ def scores_under(
         float64 (S, N), 0 to 1; NaN where nothing is left of a subject.
     """
     found = np.full((len(subsets), len(presence)), np.nan)
-    for number, subset in enumerate(subsets):
+    patterns, pattern = np.unique(presence, axis=0, return_inverse=True)
+    first: dict[tuple[int, bytes], int] = {}  # pattern, and what is shown of it, to the subset that showed it first
+    console, few = Console(stderr=True), len(subsets) < MANY_SUBSETS
+    for number, subset in enumerate(track(subsets, "scoring", console=console, transient=True, disable=few)):
+        places = [first.setdefault((p, (has & subset).tobytes()), number) for p, has in enumerate(patterns)]
+        place = np.array(places)[pattern.ravel()]
+        found[number] = found[place, np.arange(len(presence))]
         shown = presence & subset
-        rows = np.flatnonzero(shown.any(axis=1))
+        rows = np.flatnonzero(shown.any(axis=1) & (place == number))
         if len(rows):
             found[number, rows] = scorer(
                 {name: values[rows] for name, values in inputs.items()},

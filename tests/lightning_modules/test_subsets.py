@@ -1,5 +1,6 @@
 """Scores under subsets of modalities, and Shapley values against the definition."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import permutations
 
@@ -61,6 +62,22 @@ def test_the_whole_subset_gives_the_scores_that_predict_gives(bundle: Bundle, pe
     )
     np.testing.assert_array_equal(own, plain)
     np.testing.assert_array_equal(found[0], score(bundle, people))
+
+
+def test_who_shows_the_same_under_several_subsets_is_scored_once(people: Cohort, bundle: Bundle) -> None:
+    few = people.take(np.arange(40))
+    inputs, subsets, calls = bundle.preprocessing.transform(few), all_subsets(len(people.modalities)), []
+    scorer = bundle_scorer(bundle)
+
+    def counted(inputs: Mapping[str, np.ndarray], presence: np.ndarray, group: np.ndarray | None = None) -> np.ndarray:
+        calls.append(len(presence))
+        return scorer(inputs, presence, group)
+
+    found = scores_under(counted, inputs, few.presence, subsets)
+    assert sum(calls) == (2 ** few.presence.sum(axis=1) - 1).sum() < len(subsets) * len(few)
+    for number in range(0, len(subsets), 7):
+        alone = scores_under(scorer, inputs, few.presence, subsets[[number]])
+        np.testing.assert_array_equal(found[number], alone[0])
 
 
 def test_a_hidden_modality_has_no_influence_and_who_shows_nothing_has_no_score(bundle: Bundle, people: Cohort) -> None:
