@@ -198,5 +198,5 @@ def test_without_the_package_a_signed_registry_says_what_it_needs(
         return real(name, *args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(InputError, match=r"pip install 'rich2sparse\[signing\]'"):
+    with pytest.raises(InputError, match=r"pip install '\.\[signing\]'"):
         signed.entries()
