@@ -52,6 +52,7 @@ def test_the_bundle_is_calibrated_on_sparse_subjects_out_of_the_bag_and_metrics_
     assert abs(after.mean() - tuning.label.mean()) < abs(before.mean() - tuning.label.mean()) + 1e-3
 
 
+@pytest.mark.slow
 def test_before_and_after_are_one_line_of_the_terminal_and_pretraining_has_none(
     words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

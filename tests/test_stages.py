@@ -53,6 +53,7 @@ def test_late_fusion_goes_the_same_way(tables: Path, tmp_path: Path) -> None:
     assert "give no network options with --pretrained" in said
 
 
+@pytest.mark.slow
 def test_the_scripts_one_by_one_agree_with_the_chain(
     whole: tuple[Path, str], tables: Path, policy: Path, tmp_path: Path
 ) -> None:

@@ -45,6 +45,7 @@ def test_another_folder_of_the_same_layout_can_be_judged_on(model: Path, tables:
     assert everybody[0]["num_subjects"] == 900
 
 
+@pytest.mark.slow
 def test_people_of_the_training_cohort_in_another_folder_are_an_error(
     model: Path, tables: Path, tmp_path: Path
 ) -> None:

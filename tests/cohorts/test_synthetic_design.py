@@ -230,6 +230,7 @@ def synthesize(*words: str | Path) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_the_script_makes_a_folder_and_its_config_makes_the_same_again(tmp_path: Path) -> None:
     out, again = tmp_path / "made", tmp_path / "again"
     words = [

@@ -216,6 +216,7 @@ def test_a_run_that_diverges_is_one_clear_error(train: Callable, monkeypatch: py
         train()
 
 
+@pytest.mark.slow
 def test_a_replay_weight_of_zero_leaves_the_rich_cohort_out(train: Callable, people: Cohort, split: Split) -> None:
     rich = split.rows("rich_train")
     label = people.label.copy()
