@@ -15,6 +15,7 @@ from cohorts.preprocessing import Preprocessing
 from cohorts.splits import Split, cross_fitting_groups
 from lightning_modules.additive_fit import fit_additive, least_loss
 from lightning_modules.boosting import fit_boosting
+from lightning_modules.calibration_choice import mean_and_error
 from lightning_modules.config import MaskingOptions
 from lightning_modules.ensemble import NOBODY, Ensemble, Mixture, in_pieces, mixed
 from lightning_modules.masking import ModalityMasking
@@ -205,6 +206,7 @@ def mixture(parts: np.ndarray, label: np.ndarray, weight: np.ndarray, person: np
     start = (FUSION_START if has_additive else 1.0, BOOSTING_START if has_trees else 0.0)
     best = min(product(fusions, BOOSTING_SHARES if has_trees else (0.0,)), key=lambda s: float(weight @ losses(s)))
     gain = losses(start) - losses(best)
-    mean = weight @ gain / weight.sum()
-    error = np.linalg.norm(np.bincount(person, weight * (gain - mean))) / weight.sum()
+    _, who = np.unique(person, return_inverse=True)
+    of_person = np.bincount(who, weight)
+    mean, error = mean_and_error(np.bincount(who, weight * gain) / of_person, of_person)
     return best if mean > error else start

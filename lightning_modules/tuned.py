@@ -52,12 +52,12 @@ def fit_tuned(candidates: Sequence[Any], training: Table, tuning: Table, both: T
     if len(tuning.label) == 0:
         candidates = candidates[:1]
     fitted = [_fitted(model, training) for model in candidates]
-    losses = [
-        np.average(log_losses(model.decision_function(tuning.columns), tuning.label), weights=tuning.weight)
-        for model in fitted
-        if len(fitted) > 1
-    ]
-    best = fitted[int(np.argmin(losses or [0.0]))]
+
+    def loss(model: Any) -> float:
+        losses = log_losses(model.decision_function(tuning.columns), tuning.label)
+        return float(np.average(losses, weights=tuning.weight))
+
+    best = min(fitted, key=loss) if len(fitted) > 1 else fitted[0]
     return Tuned(best, _fitted(clone(best), both))
 
 
