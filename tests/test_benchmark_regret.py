@@ -35,6 +35,8 @@ def test_regret_is_measured_by_pattern_for_every_size(tmp_path: Path) -> None:
     assert len({run["overall"]["bayes_auroc"] for run in found["runs"]}) == 1
     assert set(found["curve"]) == {"attention", "scratch"}
     assert str(tmp_path) not in out.read_text()
+    figure = out.with_suffix(".svg").read_text()
+    assert all(text in figure for text in ("pretrained and fine-tuned", "scratch", ">120<"))
 
 
 def test_a_curve_is_the_mean_of_its_repeats() -> None:

@@ -115,10 +115,11 @@ def _of_feature(
 ) -> pd.DataFrame:
     group = cells[[SENSITIVE + name for name in names]].agg(" & ".join, axis=1)
     listed = [*declared, *sorted(set(group) - set(declared))]
-    strata = sorted(set(cells[list(control)].itertuples(index=False, name=None)))
+    key_of_cell = list(cells[list(control)].assign(group=group).itertuples(index=False, name=None))
+    strata = sorted({key[:-1] for key in key_of_cell})
     keys = [(*stratum, name) for stratum in strata for name in listed]
     position = {key: number for number, key in enumerate(keys)}
-    row = np.array([position[key] for key in cells[list(control)].assign(group=group).itertuples(index=False)])
+    row = np.array([position[key] for key in key_of_cell])
     values = _metric_frame(cells, group, control).reindex(keys if control else listed)
     about: dict[str, Sequence[Any]] = {"feature": [" & ".join(names)] * len(keys)}
     about |= {name: [key[n] for key in keys] for n, name in enumerate(control)} | {"group": [key[-1] for key in keys]}

@@ -1,5 +1,6 @@
-"""The figure of a benchmark of quality: every model's AUROC minus ours, with its interval, one panel a cohort."""
+"""Figures of benchmarks: every model's AUROC minus ours, and the distance to the Bayes score by size of the cohort."""
 
+from itertools import cycle
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -7,6 +8,7 @@ from matplotlib.figure import Figure
 from cohorts.figures import FAINT, INK, svg
 
 ENOUGH_SPLITS = 5
+LINES = [("#2f6da8", "o"), ("#7d6bb0", "s"), ("#c2641a", "D"), (FAINT, "^")]
 CONDITIONS = {
     "test, natural": ("as measured", "#2f6da8", "o"),
     "test, removed 0.3": ("each modality removed with probability 0.3", "#c2641a", "D"),
@@ -52,3 +54,25 @@ def _panel(axes: Any, title: str, run: dict[str, Any]) -> None:
     plural = "s" if len(run["splits"]) > 1 else ""
     axes.set_title(f"{title}, {len(run['splits'])} split{plural}: attention has {ours:.3f}", fontsize=9, loc="left")
     axes.set_xlabel("AUROC minus that of attention", fontsize=8)
+
+
+def draw_regret(runs: list[dict[str, Any]], curve: dict[str, dict[str, dict[str, float]]]) -> str:
+    """SVG of how far each model is from the Bayes score as the sparse cohort grows; small marks are single truths."""
+    figure = Figure(figsize=(7.2, 3.6), layout="constrained")
+    axes = figure.subplots()
+    for (name, by_number), (colour, marker) in zip(curve.items(), cycle(LINES)):
+        label = "pretrained and fine-tuned" if name == "attention" else name.replace("_", " ")
+        numbers = sorted(map(int, by_number))
+        means = [by_number[str(number)]["auroc_regret"] for number in numbers]
+        axes.plot(numbers, means, marker=marker, color=colour, markersize=4, linewidth=1.4, label=label)
+        mine = [(run["num_sparse"], run["overall"]["auroc_regret"]) for run in runs if run["model"] == name]
+        axes.plot(*zip(*mine, strict=True), marker, color=colour, markersize=2.5, alpha=0.5)
+    axes.set_xscale("log")
+    axes.set_xticks(numbers, [f"{number:,}" for number in numbers])
+    axes.minorticks_off()
+    axes.set_ylim(bottom=0)
+    axes.grid(axis="y", color=FAINT, alpha=0.2)
+    axes.set_xlabel("sparse people", fontsize=9)
+    axes.set_ylabel("AUROC missing to the Bayes score", fontsize=9)
+    axes.legend(frameon=False, fontsize=9)
+    return svg(figure)

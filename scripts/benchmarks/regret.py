@@ -18,7 +18,7 @@ LEAST_SHARE = 0.05
 
 def regret(
     out: Path,
-    num_sparse: tuple[int, ...] = (100, 300, 1000, 3000),
+    num_sparse: tuple[int, ...] = (100, 300, 1000, 3000, 10000),
     num_rich: int = 2000,
     num_held_out: int = 6000,
     repeats: int = 1,
@@ -32,7 +32,7 @@ def regret(
     stopped goes on, from the folder beside --out.
 
     Args:
-        out: JSON file to write.
+        out: JSON file to write; a figure of the same name, .svg, is written beside it.
         num_sparse: Numbers of sparse subjects, a fifth of whom are tuned on.
         num_rich: Rich subjects.
         num_held_out: Subjects on whom regret is measured.
@@ -43,7 +43,6 @@ def regret(
     Example:
         python scripts/benchmark.py regret --out regret.json --training.num_epochs 30
     """
-    options = {"num_sparse": list(num_sparse), "num_rich": num_rich, "num_held_out": num_held_out, "repeats": repeats}
     check_options(training)
     numbers = [("repeats", 1, repeats), ("num_rich", 50, num_rich), ("num_held_out", 50, num_held_out)]
     numbers += [("num_sparse", 50, number) for number in num_sparse or [0]]
@@ -52,14 +51,14 @@ def regret(
 
     from cohorts.files import canonical_json, digest_of_text, read_json, write_whole
     from scripts.benchmarks.baselines import BASELINES
+    from scripts.benchmarks.figure import draw_regret
     from scripts.benchmarks.networks import NETWORKS, code_digest
     from scripts.benchmarks.outcome import this_machine
 
     chosen, known = [name for name in models.split(",") if name], [*NETWORKS, *BASELINES]
     raise_if([f"models: {name} is none of {', '.join(known)}" for name in chosen if name not in known])
-    out.parent.mkdir(parents=True, exist_ok=True)
     folder, runs = out.with_suffix(".cache"), []
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for seed in range(repeats):
         people, bayes = _draw(max(num_sparse), num_rich, num_held_out, seed)
         for number in sorted(num_sparse):
@@ -70,11 +69,12 @@ def regret(
                     found = _one(people, bayes, number, name, replace(training, seed=seed))
                     write_whole(place, canonical_json({"seed": seed, "num_sparse": number, "model": name, **found}))
                 runs.append(read_json(place, "the figures of a benchmark"))
-                overall = runs[-1]["overall"]
-                said = f"AUROC {overall['auroc_regret']:.4f} short, log loss {overall['log_loss_regret']:.4f} over"
-                say(f"repeat {seed}, {number} sparse: {name} {said}")
+                said = "{auroc_regret:.4f} AUROC short, {log_loss_regret:.4f} log loss over"
+                say(f"repeat {seed}, {number} sparse: {name} {said.format(**runs[-1]['overall'])}")
+    options = {"num_sparse": list(num_sparse), "num_rich": num_rich, "num_held_out": num_held_out, "repeats": repeats}
     described = {"modalities": MODALITIES, **options, "training": asdict(training), "machine": this_machine()}
     write_whole(out, canonical_json({"benchmark": "regret", **described, "curve": curve(runs), "runs": runs}))
+    write_whole(out.with_suffix(".svg"), draw_regret(runs, curve(runs)))
 
 
 def curve(runs: list[dict[str, Any]]) -> dict[str, dict[str, dict[str, float]]]:
