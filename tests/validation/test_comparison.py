@@ -194,6 +194,13 @@ def test_the_page_is_offline_small_and_holds_its_twin(found: dict[str, Any]) -> 
     assert render(found) == html
 
 
+def test_the_page_says_whether_all_subsets_were_scored_or_some_were_drawn(found: dict[str, Any]) -> None:
+    assert "every subset of a size is removed in turn" in render(found)
+    drawn = render({**found, "common": list("abcdefg")})
+    assert "every subset of a size" not in drawn
+    assert f"{len(SUBSETS)} of the 127 possible subsets" in drawn
+
+
 def test_without_common_modalities_the_page_says_so() -> None:
     nobody = {}
     for name, part in (("tuning", scored(0)), ("held_out", scored(1))):
