@@ -5,10 +5,10 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from cohorts.figures import FAINT, INK, svg
+from cohorts.figures import COHORTS, FAINT, INK, MARKERS, svg
 
 ENOUGH_SPLITS = 5
-LINES = [("#2f6da8", "o"), ("#7d6bb0", "s"), ("#c2641a", "D"), (FAINT, "^")]
+LINES = [*zip(COHORTS.values(), MARKERS.values(), strict=True), (FAINT, "^")]
 CONDITIONS = {
     "test, natural": ("as measured", "#2f6da8", "o"),
     "test, removed 0.3": ("each modality removed with probability 0.3", "#c2641a", "D"),

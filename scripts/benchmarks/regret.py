@@ -41,7 +41,7 @@ def regret(
         training: How long and how fast networks train, in every stage.
 
     Example:
-        python scripts/benchmark.py regret --out regret.json --training.num_epochs 30
+        python scripts/benchmark.py regret --out regret.json --repeats 3
     """
     check_options(training)
     numbers = [("repeats", 1, repeats), ("num_rich", 50, num_rich), ("num_held_out", 50, num_held_out)]
